@@ -1,0 +1,105 @@
+# Every task of the project; `make` lists them. Needs python3 (>= 3.11), bash and make; the rest goes into .venv.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+
+PYTHON ?=
+ARGS ?=
+BIN := .venv/bin
+LOCKS := scripts/lock/uv.txt scripts/lock/requirements.txt
+PROJECTS := pyproject.toml sdk/python/pyproject.toml
+HOST_DIST := server/stateward_server/runtime/xstate/dist
+HOST_SOURCES := $(shell find server/hosts/xstate -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+# Stamps live in .venv, so a new .venv starts from nothing.
+DEPS := .venv/.deps-installed
+HOST := .venv/.host-built
+
+.PHONY: help
+help: ## list the tasks
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: $(DEPS) $(HOST) ## make .venv with everything pinned, and build the XState host
+
+$(DEPS): $(LOCKS) $(PROJECTS) scripts/setup.sh
+	@PYTHON='$(PYTHON)' scripts/setup.sh
+	@touch $@
+
+# A deleted bundle is a reason to build, which no timestamp would show.
+ifeq ($(wildcard $(HOST_DIST)/*),)
+.PHONY: $(HOST)
+endif
+$(HOST): $(DEPS) scripts/build_host.py $(HOST_SOURCES)
+	@$(BIN)/python scripts/build_host.py
+	@touch $@
+
+.PHONY: host
+host: $(DEPS) ## build the XState host bundle
+	@$(BIN)/python scripts/build_host.py
+	@touch $(HOST)
+
+.PHONY: gen
+gen: $(DEPS) ## generate the Python code of the contract
+	@$(BIN)/python scripts/gen.py
+
+.PHONY: gen-check
+gen-check: $(DEPS) ## fail if the generated code is out of date
+	@$(BIN)/python scripts/gen.py --check
+
+.PHONY: fmt
+fmt: $(DEPS) ## format Python and proto files, and apply safe lint fixes
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@$(BIN)/python scripts/protos.py format
+
+.PHONY: lint
+lint: $(DEPS) ## check style of Python and proto files, and compatibility with the last release
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python scripts/protos.py lint
+	@$(BIN)/python scripts/protos.py breaking
+
+.PHONY: types
+types: $(DEPS) ## check types, strictly
+	@$(BIN)/mypy
+
+.PHONY: layers
+layers: $(DEPS) ## check that each room imports only what it may
+	@PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
+
+.PHONY: docs-check
+docs-check: $(DEPS) ## check that docs name every RPC, error reason and command
+	@$(BIN)/python scripts/docs_check.py
+
+.PHONY: test
+test: setup ## run the tests; ARGS='-k name' picks some
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: demo
+demo: setup ## show the whole thing working, in one terminal
+	@$(BIN)/python scripts/demo.py $(ARGS)
+
+.PHONY: bench
+bench: setup ## measure throughput and latency on this machine
+	@$(BIN)/python scripts/bench.py $(ARGS)
+
+.PHONY: check
+check: lint types layers gen-check docs-check test ## everything CI runs
+
+.PHONY: lock
+lock: $(DEPS) ## rewrite the locks; ARGS=--upgrade moves every pin to the newest version
+	@scripts/lock.sh $(ARGS)
+
+.PHONY: wheel
+wheel: setup ## build the wheels of server and SDK into dist/
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist sdk/python
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+.PHONY: clean
+clean: ## remove everything that make made, .venv included
+	@rm -rf .venv dist $(HOST_DIST) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find server sdk scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

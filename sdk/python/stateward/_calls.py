@@ -1,0 +1,281 @@
+"""The calls of the contract as data: which method, which request, how to read the response.
+
+With `_convert`, the only border to generated code. Building a call checks its arguments and does no I/O; the
+transport runs it, as often as it takes, with the very same request.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from . import _convert
+from ._auth import Metadata
+from ._convert import Frame
+from ._names import instance_path, machine_path, version_path
+from ._wait import Wait
+from .state import InstanceInfo, Language, MachineInfo, MachineVersion, Mode, Reply, State, Transition
+from .v1 import instance_service_pb2 as instances
+from .v1 import machine_pb2
+from .v1 import machine_service_pb2 as machines
+from .v1.instance_service_pb2_grpc import InstanceServiceStub
+from .v1.machine_service_pb2_grpc import MachineServiceStub
+from .v1.subscription_service_pb2 import WatchInstanceRequest, WatchInstanceResponse
+from .v1.subscription_service_pb2_grpc import SubscriptionServiceStub
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+Item = TypeVar("Item")
+
+GZIP_FROM = 1_000_000
+"""Modules of this many bytes and more are compressed, to stay clear of request size limits."""
+
+
+class Stubs:
+    """The generated stubs on one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.machines = MachineServiceStub(channel)
+        self.instances = InstanceServiceStub(channel)
+        self.subscriptions = SubscriptionServiceStub(channel)
+
+
+class Run(Protocol[Result_co]):
+    """Sends the request once. Raises grpc.aio.AioRpcError."""
+
+    def __call__(self, stubs: Stubs, *, timeout: float, metadata: Metadata) -> Awaitable[Result_co]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Result]):
+    """One unary call, ready to run."""
+
+    run: Run[Result]
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """One page of a list; the last has no `next_token`."""
+
+    items: list[Item]
+    next_token: str
+
+
+class Stream(Protocol):
+    """An open watch. Reading raises grpc.aio.AioRpcError; None means that it ended without an error."""
+
+    async def read(self) -> Frame | None: ...
+
+    def cancel(self) -> None: ...
+
+
+class Watch(Protocol):
+    """Opens a stream, as often as the connection is lost. The first read sends the request."""
+
+    def __call__(self, stubs: Stubs, *, resume_token: str, metadata: Metadata) -> Stream: ...
+
+
+def create_machine(machine: str, *, request_id: str) -> Call[MachineInfo]:
+    return _call(
+        lambda stubs: stubs.machines.CreateMachine,
+        machines.CreateMachineRequest(machine_id=machine, request_id=request_id),
+        lambda response: _convert.machine(response.machine),
+        request_id,
+    )
+
+
+def get_machine(machine: str) -> Call[MachineInfo]:
+    return _call(
+        lambda stubs: stubs.machines.GetMachine,
+        machines.GetMachineRequest(name=machine_path(machine)),
+        lambda response: _convert.machine(response.machine),
+    )
+
+
+def list_machines(page_size: int, page_token: str) -> Call[Page[MachineInfo]]:
+    return _call(
+        lambda stubs: stubs.machines.ListMachines,
+        machines.ListMachinesRequest(page_size=page_size, page_token=page_token),
+        lambda response: Page([_convert.machine(m) for m in response.machines], response.next_page_token),
+    )
+
+
+def set_current_version(machine: str, version: str, *, request_id: str) -> Call[MachineInfo]:
+    changed = machine_pb2.Machine(name=machine_path(machine), current_version=version_path(machine, version))
+    mask = FieldMask(paths=["current_version"])
+    return _call(
+        lambda stubs: stubs.machines.UpdateMachine,
+        machines.UpdateMachineRequest(machine=changed, update_mask=mask, request_id=request_id),
+        lambda response: _convert.machine(response.machine),
+        request_id,
+    )
+
+
+def delete_machine(machine: str, *, request_id: str) -> Call[None]:
+    return _call(
+        lambda stubs: stubs.machines.DeleteMachine,
+        machines.DeleteMachineRequest(name=machine_path(machine), request_id=request_id),
+        lambda _: None,
+        request_id,
+    )
+
+
+def upload(
+    machine: str, source: str, language: Language, *, client_info: str, make_current: bool, request_id: str
+) -> Call[MachineVersion]:
+    request = machines.CreateMachineVersionRequest(
+        parent=machine_path(machine),
+        language=_convert.language_number(language),
+        client_info=client_info,
+        make_current=make_current,
+        request_id=request_id,
+    )
+    text = source.encode()
+    if len(text) < GZIP_FROM:
+        request.module_text = source
+    else:
+        # A time in the header would turn the same upload into another request.
+        request.module_gzip = gzip.compress(text, mtime=0)
+    return _call(
+        lambda stubs: stubs.machines.CreateMachineVersion,
+        request,
+        lambda response: _convert.machine_version(response.machine_version),
+        request_id,
+    )
+
+
+def list_versions(machine: str, page_size: int, page_token: str) -> Call[Page[MachineVersion]]:
+    return _call(
+        lambda stubs: stubs.machines.ListMachineVersions,
+        machines.ListMachineVersionsRequest(
+            parent=machine_path(machine), page_size=page_size, page_token=page_token
+        ),
+        lambda response: Page(
+            [_convert.machine_version(v) for v in response.machine_versions], response.next_page_token
+        ),
+    )
+
+
+def create_instance(
+    machine: str, instance: str, *, context_json: str, version: str | None, wait: Wait, request_id: str
+) -> Call[Reply]:
+    request = instances.CreateInstanceRequest(
+        parent=machine_path(machine),
+        instance_id=instance,
+        context_json=context_json,
+        version=version_path(machine, version) if version is not None else "",
+        wait=_convert.wait_message(wait),
+        request_id=request_id,
+    )
+    return _call(lambda stubs: stubs.instances.CreateInstance, request, _convert.created, request_id)
+
+
+def get_state(machine: str, instance: str) -> Call[State]:
+    return _call(
+        lambda stubs: stubs.instances.GetInstance,
+        instances.GetInstanceRequest(name=instance_path(machine, instance)),
+        lambda response: _convert.state(response.instance.state),
+    )
+
+
+def get_info(machine: str, instance: str) -> Call[InstanceInfo]:
+    return _call(
+        lambda stubs: stubs.instances.GetInstance,
+        instances.GetInstanceRequest(name=instance_path(machine, instance)),
+        lambda response: _convert.instance_info(response.instance),
+    )
+
+
+def list_instances(machine: str, page_size: int, page_token: str) -> Call[Page[InstanceInfo]]:
+    return _call(
+        lambda stubs: stubs.instances.ListInstances,
+        instances.ListInstancesRequest(
+            parent=machine_path(machine), page_size=page_size, page_token=page_token
+        ),
+        lambda response: Page(
+            [_convert.instance_info(i) for i in response.instances], response.next_page_token
+        ),
+    )
+
+
+def send_event(
+    machine: str, instance: str, *, event_json: str, expected_revision: int, wait: Wait, request_id: str
+) -> Call[Reply]:
+    request = instances.SendEventRequest(
+        name=instance_path(machine, instance),
+        event_json=event_json,
+        expected_revision=expected_revision,
+        wait=_convert.wait_message(wait),
+        request_id=request_id,
+    )
+    return _call(lambda stubs: stubs.instances.SendEvent, request, _convert.sent, request_id)
+
+
+def delete_instance(machine: str, instance: str, *, request_id: str) -> Call[None]:
+    return _call(
+        lambda stubs: stubs.instances.DeleteInstance,
+        instances.DeleteInstanceRequest(name=instance_path(machine, instance), request_id=request_id),
+        lambda _: None,
+        request_id,
+    )
+
+
+def list_transitions(machine: str, instance: str, page_size: int, page_token: str) -> Call[Page[Transition]]:
+    return _call(
+        lambda stubs: stubs.instances.ListTransitions,
+        instances.ListTransitionsRequest(
+            parent=instance_path(machine, instance), page_size=page_size, page_token=page_token
+        ),
+        lambda response: Page(
+            [_convert.transition(t) for t in response.transitions], response.next_page_token
+        ),
+    )
+
+
+def watch(machine: str, instance: str, mode: Mode) -> Watch:
+    name, mode_number = instance_path(machine, instance), _convert.mode_number(mode)
+
+    def open_(stubs: Stubs, *, resume_token: str, metadata: Metadata) -> Stream:
+        request = WatchInstanceRequest(name=name, mode=mode_number, resume_token=resume_token)
+        return _Frames(stubs.subscriptions.WatchInstance(request, metadata=metadata))
+
+    return open_
+
+
+class _Frames:
+    """Reads a stream of the contract as `Frame`s."""
+
+    def __init__(
+        self,
+        call: grpc.aio.UnaryStreamCall[WatchInstanceRequest, WatchInstanceResponse],
+    ) -> None:
+        self._call = call
+
+    async def read(self) -> Frame | None:
+        message = await self._call.read()
+        if not isinstance(message, WatchInstanceResponse):
+            return None
+        return _convert.frame(message)
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+
+def _call(
+    method: Callable[[Stubs], grpc.aio.UnaryUnaryMultiCallable[Request, Response]],
+    request: Request,
+    result: Callable[[Response], Result],
+    request_id: str | None = None,
+) -> Call[Result]:
+    async def run(stubs: Stubs, *, timeout: float, metadata: Metadata) -> Result:
+        return result(await method(stubs)(request, timeout=timeout, metadata=metadata))
+
+    return Call(run, request_id)

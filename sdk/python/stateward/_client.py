@@ -1,0 +1,163 @@
+"""The entrance: a client of one server.
+
+Connects lazily, so making a client does no I/O; the first call tells whether the server is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from . import _calls
+from ._auth import Token, encode_auth_context
+from ._machine import Machine
+from ._pages import walk
+from ._retry import RetryPolicy
+from ._transport import Caller, Tls, Transport
+from .state import MachineInfo
+
+DEFAULT_TIMEOUT = 120.0
+"""Seconds for a call. Longer than a server's settle limit of 90 s, so that the server answers first."""
+
+PROFILE_VARIABLE = "STATEWARD_PROFILE"
+
+
+class Client:
+    """A client of one Stateward server. Make one with `Client.connect` or `Client.from_profile`.
+
+    It is an async context manager that closes itself; `await client` is allowed and returns it. It belongs to
+    the event loop that first uses it.
+    """
+
+    def __init__(self, caller: Caller, *, owns_transport: bool = True) -> None:
+        self._caller = caller
+        self._owns_transport = owns_transport
+
+    @classmethod
+    def connect(
+        cls,
+        target: str,
+        *,
+        token: Token | None = None,
+        tls: bool = False,
+        root_certificates: bytes | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Client:
+        """Return a client of the server at `target`; it connects with the first call.
+
+        Args:
+            target: Host and port, such as `"127.0.0.1:7411"`.
+            token: The bearer token, or a function (async or not) that is asked for one before every attempt.
+            tls: Encrypt the connection. Do so wherever it leaves the machine: tokens travel on it.
+            root_certificates: PEM of the authorities to trust instead of the usual ones; implies `tls`.
+            retry: How failed calls are repeated.
+            timeout: Seconds for a call with all its attempts, where the call itself says nothing else.
+        """
+        transport = Transport(
+            target,
+            token=token,
+            tls=Tls(root_certificates) if tls or root_certificates is not None else None,
+            retry=retry or RetryPolicy(),
+            timeout=timeout,
+        )
+        return Client(Caller(transport))
+
+    @classmethod
+    def from_profile(cls, path: str | Path | None = None) -> Client:
+        """Return a client of the server that a profile names.
+
+        Args:
+            path: A JSON file with `grpc` (host and port) and `token`; by default the one that the environment
+                variable STATEWARD_PROFILE names.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: There is no profile, or it is not one.
+        """
+        chosen = path or os.environ.get(PROFILE_VARIABLE)
+        if not chosen:
+            raise ValueError(f"no profile: pass a path or set {PROFILE_VARIABLE}")
+        target, token = _read_profile(Path(chosen))
+        return cls.connect(target, token=token)
+
+    def machine(self, name: str) -> Machine:
+        """Return a handle of a machine; no I/O.
+
+        Args:
+            name: The machine's name.
+
+        Raises:
+            InvalidName: The name is not 1 to 128 letters, digits, '-' or '_'.
+        """
+        return Machine(self._caller, name)
+
+    async def machines(self, *, page_size: int | None = None) -> AsyncGenerator[MachineInfo, None]:
+        """List machines by name.
+
+        Args:
+            page_size: How many to fetch at a time.
+
+        Raises:
+            ScopeMissing: The token may not read machines.
+        """
+        async for machine in walk(self._caller, _calls.list_machines, page_size):
+            yield machine
+
+    def acting_as(self, auth_context: Mapping[str, object] | None) -> Client:
+        """Return a client that acts on somebody's behalf, over the same connection.
+
+        Only an administrator's token may do that. Closing the new client leaves the connection open.
+
+        Args:
+            auth_context: What the machine's allowRead and allowWrite see; None to act for oneself again.
+
+        Raises:
+            TypeError: The auth context is not JSON.
+            ValueError: The auth context holds a value that JSON cannot carry.
+        """
+        caller = replace(self._caller, auth_context=encode_auth_context(auth_context))
+        return Client(caller, owns_transport=False)
+
+    async def aclose(self) -> None:
+        """Close the connection. Open calls and subscriptions end with a RuntimeError."""
+        if self._owns_transport:
+            await self._caller.transport.close()
+
+    def __await__(self) -> Generator[None, None, Self]:
+        return self._self().__await__()
+
+    async def _self(self) -> Self:
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Client {self._caller.transport.target}>"
+
+
+def _read_profile(path: Path) -> tuple[str, str | None]:
+    try:
+        profile = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a profile: {error}") from None
+    match profile:
+        case {"grpc": str(target), "token": str(token)}:
+            return target, token
+        case {"grpc": str(target)} if "token" not in profile:
+            return target, None
+        case _:
+            raise ValueError(
+                f'{path} is not a profile: it needs the texts "grpc" (host and port) and "token"'
+            )

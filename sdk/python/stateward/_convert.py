@@ -1,0 +1,190 @@
+"""Messages of the contract to and from the SDK's own values.
+
+With `_calls`, the only border to generated code: nothing generated leaves here. Enum values that this version
+does not know become `UNKNOWN`, so that a newer server does not break an older client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from google.protobuf.duration_pb2 import Duration
+
+from ._json import decode
+from ._names import parts
+from ._wait import HasTag, InState, Point, Wait
+from .state import (
+    Cause,
+    InstanceInfo,
+    Language,
+    MachineInfo,
+    MachineVersion,
+    Mode,
+    Reply,
+    State,
+    Status,
+    Transition,
+)
+from .v1 import instance_pb2, instance_service_pb2, machine_pb2, subscription_service_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+_STATUS = {
+    instance_pb2.MACHINE_STATUS_ACTIVE: Status.ACTIVE,
+    instance_pb2.MACHINE_STATUS_DONE: Status.DONE,
+    instance_pb2.MACHINE_STATUS_FAILED: Status.FAILED,
+    instance_pb2.MACHINE_STATUS_STOPPED: Status.STOPPED,
+}
+_CAUSE = {
+    instance_pb2.TRANSITION_CAUSE_CREATED: Cause.CREATED,
+    instance_pb2.TRANSITION_CAUSE_EVENT: Cause.EVENT,
+    instance_pb2.TRANSITION_CAUSE_TIMER: Cause.TIMER,
+    instance_pb2.TRANSITION_CAUSE_SERVICE: Cause.SERVICE,
+    instance_pb2.TRANSITION_CAUSE_LOST: Cause.LOST,
+}
+_POINT = {
+    Point.COMMITTED: instance_service_pb2.WAIT_POINT_COMMITTED,
+    Point.SETTLED: instance_service_pb2.WAIT_POINT_SETTLED,
+    Point.DONE: instance_service_pb2.WAIT_POINT_DONE,
+}
+_MODE: dict[str, subscription_service_pb2.WatchMode.ValueType] = {
+    "latest": subscription_service_pb2.WATCH_MODE_LATEST,
+    "every_transition": subscription_service_pb2.WATCH_MODE_EVERY_TRANSITION,
+}
+_LANGUAGE: dict[str, machine_pb2.ModuleLanguage.ValueType] = {
+    "javascript": machine_pb2.MODULE_LANGUAGE_JAVASCRIPT,
+    "typescript": machine_pb2.MODULE_LANGUAGE_TYPESCRIPT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a watch: its token, and the states it carries, if any."""
+
+    resume_token: str
+    states: tuple[State, ...] = ()
+    draining: bool = False
+
+
+def wait_message(wait: Wait) -> instance_service_pb2.Wait:
+    timeout = None
+    if wait.timeout is not None:
+        timeout = Duration()
+        timeout.FromTimedelta(timedelta(seconds=wait.timeout))
+    match wait.until:
+        case Point() as point:
+            return instance_service_pb2.Wait(point=_POINT[point], timeout=timeout)
+        case InState(path):
+            return instance_service_pb2.Wait(state=path, timeout=timeout)
+        case HasTag(tag):
+            return instance_service_pb2.Wait(tag=tag, timeout=timeout)
+
+
+def mode_number(mode: Mode) -> subscription_service_pb2.WatchMode.ValueType:
+    """Raises ValueError for a mode that the type checker did not see."""
+    if mode not in _MODE:
+        raise ValueError(f"a subscription's mode is one of {', '.join(_MODE)}, got {mode!r}")
+    return _MODE[mode]
+
+
+def language_number(language: Language) -> machine_pb2.ModuleLanguage.ValueType:
+    """Raises ValueError for a language that the type checker did not see."""
+    if language not in _LANGUAGE:
+        raise ValueError(f"a module's language is one of {', '.join(_LANGUAGE)}, got {language!r}")
+    return _LANGUAGE[language]
+
+
+def state(message: instance_pb2.State) -> State:
+    context = message.public_context_json if message.HasField("public_context_json") else None
+    return State(
+        revision=message.revision,
+        value=decode(message.value_json),
+        states=tuple(message.states),
+        tags=frozenset(message.tags),
+        public_context=None if context is None else decode(context),
+        done=message.done,
+        status=_STATUS.get(message.status, Status.UNKNOWN),
+        settled=message.settled,
+        update_time=_time(message.update_time),
+    )
+
+
+def machine(message: machine_pb2.Machine) -> MachineInfo:
+    return MachineInfo(
+        name=parts(message.name)[0],
+        current_version=parts(message.current_version)[1] if message.current_version else None,
+        create_time=_time(message.create_time),
+    )
+
+
+def machine_version(message: machine_pb2.MachineVersion) -> MachineVersion:
+    machine_name, version_id = parts(message.name)
+    return MachineVersion(
+        machine=machine_name,
+        id=version_id,
+        xstate_version=message.xstate_version,
+        client_info=message.client_info,
+        source_bytes=message.source_bytes,
+        create_time=_time(message.create_time),
+    )
+
+
+def instance_info(message: instance_pb2.Instance) -> InstanceInfo:
+    machine_name, instance_name = parts(message.name)
+    return InstanceInfo(
+        machine=machine_name,
+        name=instance_name,
+        version=parts(message.version)[1],
+        revision=message.state.revision,
+        status=_STATUS.get(message.state.status, Status.UNKNOWN),
+        settled=message.state.settled,
+        create_time=_time(message.create_time),
+    )
+
+
+def transition(message: instance_pb2.Transition) -> Transition:
+    return Transition(
+        revision=message.state.revision,
+        event=decode(message.event_json),
+        cause=_CAUSE.get(message.cause, Cause.UNKNOWN),
+        state=state(message.state),
+        epoch=message.epoch,
+    )
+
+
+def created(message: instance_service_pb2.CreateInstanceResponse) -> Reply:
+    return Reply(
+        state=state(message.instance.state),
+        revision=1,
+        condition_met=message.condition_met,
+        replayed=message.replayed,
+    )
+
+
+def sent(message: instance_service_pb2.SendEventResponse) -> Reply:
+    return Reply(
+        state=state(message.state),
+        revision=message.revision,
+        condition_met=message.condition_met,
+        replayed=message.replayed,
+    )
+
+
+def frame(message: subscription_service_pb2.WatchInstanceResponse) -> Frame:
+    """A frame of an unknown kind counts as a sign of life, like progress."""
+    match message.WhichOneof("frame"):
+        case "snapshot":
+            return Frame(message.resume_token, (state(message.snapshot),))
+        case "changes":
+            return Frame(message.resume_token, tuple(state(change) for change in message.changes.states))
+        case "draining":
+            return Frame(message.resume_token, draining=True)
+        case _:
+            return Frame(message.resume_token)
+
+
+def _time(message: Timestamp) -> datetime:
+    return message.ToDatetime(tzinfo=UTC)

@@ -1,0 +1,205 @@
+"""The handle of one machine: publish it, choose its version, reach its instances.
+
+Making a handle does no I/O. Arguments are checked before anything is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from . import _calls
+from ._auth import encode_auth_context
+from ._instance import Instance
+from ._names import checked
+from ._pages import walk
+from ._transport import Caller
+from .state import InstanceInfo, Language, MachineInfo, MachineVersion
+
+_BY_SUFFIX: dict[str, Language] = {
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".ts": "typescript",
+    ".mts": "typescript",
+}
+
+
+class Machine:
+    """One machine, which may or may not exist yet.
+
+    Get one from `Client.machine`. Every method raises `StatewardError`s; see `stateward.errors`.
+
+    Attributes:
+        name: The machine's name.
+    """
+
+    def __init__(self, caller: Caller, name: str) -> None:
+        self._caller = caller
+        self.name = checked(name, "machine")
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.name}>"
+
+    def instance(self, name: str, *, auth_context: Mapping[str, object] | None = None) -> Instance:
+        """Return a handle of an instance; no I/O.
+
+        Args:
+            name: The instance's name.
+            auth_context: On whose behalf to act: what the machine's allowRead and allowWrite see. Only an
+                administrator's token may set it.
+
+        Raises:
+            InvalidName: The name is not 1 to 128 letters, digits, '-' or '_'.
+            TypeError: The auth context is not JSON.
+            ValueError: The auth context holds a value that JSON cannot carry.
+        """
+        caller = self._caller
+        if auth_context is not None:
+            caller = replace(caller, auth_context=encode_auth_context(auth_context))
+        return Instance(caller, self.name, name)
+
+    async def create(self, *, request_id: str | None = None, timeout: float | None = None) -> MachineInfo:
+        """Create the machine; it has no version yet.
+
+        Args:
+            request_id: A UUID that makes repeating this very call return the stored outcome; made up if
+                absent.
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            MachineExists: The name is taken.
+            ScopeMissing: The token may not write machines.
+        """
+        call = _calls.create_machine(self.name, request_id=request_id or str(uuid.uuid4()))
+        return await self._caller.call(call, timeout)
+
+    async def get(self, *, timeout: float | None = None) -> MachineInfo:
+        """Return what is known of the machine.
+
+        Args:
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            MachineNotFound: There is no such machine.
+        """
+        return await self._caller.call(_calls.get_machine(self.name), timeout)
+
+    async def delete(self, *, request_id: str | None = None, timeout: float | None = None) -> None:
+        """Delete the machine and its versions.
+
+        Args:
+            request_id: A UUID that makes repeating this very call return the stored outcome; made up if
+                absent.
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            MachineNotFound: There is no such machine.
+            MachineHasInstances: It still has instances.
+        """
+        call = _calls.delete_machine(self.name, request_id=request_id or str(uuid.uuid4()))
+        await self._caller.call(call, timeout)
+
+    async def upload(
+        self,
+        source: str | Path,
+        *,
+        language: Language | None = None,
+        make_current: bool = True,
+        client_info: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> MachineVersion:
+        """Upload a module as a new version. The server loads and checks it first.
+
+        Args:
+            source: The module's text, or the path of its file. It is one self-contained module that
+                default-exports an XState machine and exports `allowRead` and `allowWrite`.
+            language: What the text is written in. By default the file's suffix tells; a text is JavaScript.
+            make_current: Let new instances start with it.
+            client_info: A note of yours, such as a commit hash; at most 256 characters.
+            request_id: A UUID that makes repeating this very call return the stored outcome; made up if
+                absent.
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            MachineNotFound: Create the machine first.
+            ModuleRejected: The module is not a usable machine; `reason` and `metadata` say why and where.
+            OSError: The file cannot be read.
+            ValueError: The file's suffix tells no language.
+        """
+        chosen = language or _language_of(source)
+        text = await asyncio.to_thread(source.read_text, "utf-8") if isinstance(source, Path) else source
+        call = _calls.upload(
+            self.name,
+            text,
+            chosen,
+            client_info=client_info,
+            make_current=make_current,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return await self._caller.call(call, timeout)
+
+    async def set_current_version(
+        self,
+        version: str | MachineVersion,
+        *,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> MachineInfo:
+        """Choose the version that new instances start with. Existing ones keep theirs.
+
+        Args:
+            version: The version or its id.
+            request_id: A UUID that makes repeating this very call return the stored outcome; made up if
+                absent.
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            MachineNotFound: There is no such machine.
+            VersionNotFound: The machine has no such version.
+        """
+        chosen = version.id if isinstance(version, MachineVersion) else version
+        call = _calls.set_current_version(self.name, chosen, request_id=request_id or str(uuid.uuid4()))
+        return await self._caller.call(call, timeout)
+
+    async def versions(self, *, page_size: int | None = None) -> AsyncGenerator[MachineVersion, None]:
+        """List the machine's versions, oldest first.
+
+        Args:
+            page_size: How many to fetch at a time.
+
+        Raises:
+            MachineNotFound: There is no such machine.
+        """
+        async for version in walk(
+            self._caller, lambda size, token: _calls.list_versions(self.name, size, token), page_size
+        ):
+            yield version
+
+    async def instances(self, *, page_size: int | None = None) -> AsyncGenerator[InstanceInfo, None]:
+        """List the machine's instances, oldest first.
+
+        Args:
+            page_size: How many to fetch at a time.
+
+        Raises:
+            MachineNotFound: There is no such machine.
+        """
+        async for instance in walk(
+            self._caller, lambda size, token: _calls.list_instances(self.name, size, token), page_size
+        ):
+            yield instance
+
+
+def _language_of(source: str | Path) -> Language:
+    """A text without a single space is a path that somebody forgot to wrap."""
+    if isinstance(source, Path):
+        if source.suffix not in _BY_SUFFIX:
+            raise ValueError(f"the suffix of {source.name!r} tells no language: pass language=…")
+        return _BY_SUFFIX[source.suffix]
+    if source.endswith(tuple(_BY_SUFFIX)) and not any(char.isspace() for char in source):
+        raise ValueError(f"{source!r} looks like a path: pass Path({source!r})")
+    return "javascript"

@@ -1,0 +1,42 @@
+"""Names and resource paths: `machines/{machine}/instances/{instance}` and back.
+
+Checks grammar before a name becomes part of a path, so a name can never address something else.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .errors import InvalidName
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def checked(name: str, field: str) -> str:
+    """Return the name, or raise InvalidName."""
+    if not isinstance(name, str):
+        raise TypeError(f"a {field} name is a string, not {type(name).__name__}")
+    if not _NAME.fullmatch(name):
+        raise InvalidName(
+            f"{name[:140]!r} is not a valid {field} name: use 1 to 128 letters, digits, '-' or '_'",
+            reason="INVALID_NAME",
+            metadata={"field": field},
+        )
+    return name
+
+
+def machine_path(machine: str) -> str:
+    return f"machines/{checked(machine, 'machine')}"
+
+
+def version_path(machine: str, version: str) -> str:
+    return f"{machine_path(machine)}/versions/{checked(version, 'version')}"
+
+
+def instance_path(machine: str, instance: str) -> str:
+    return f"{machine_path(machine)}/instances/{checked(instance, 'instance')}"
+
+
+def parts(path: str) -> list[str]:
+    """Return the names in a path: `machines/a/versions/b` gives `["a", "b"]`."""
+    return path.split("/")[1::2]

@@ -1,0 +1,69 @@
+"""From a failed gRPC call to one of our exceptions.
+
+Reads google.rpc.Status from the trailing metadata; failures that never reached the server have none, and get
+a message that names the target instead.
+"""
+
+from __future__ import annotations
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from .errors import Code, StatewardError, error_class
+
+DOMAIN = "stateward"
+_DETAILS = "grpc-status-details-bin"
+
+
+def error_from(rpc: grpc.aio.AioRpcError, *, target: str, request_id: str | None = None) -> StatewardError:
+    """Rebuild the exception that the server meant."""
+    info, retry_after = _details(rpc)
+    code = Code[rpc.code().name]
+    if info is None:
+        return _without_details(code, rpc.details() or "", target, retry_after, request_id)
+    return error_class(code, info.reason)(
+        rpc.details() or info.reason,
+        code=code,
+        reason=info.reason,
+        metadata=info.metadata,
+        retry_after=retry_after,
+        request_id=request_id,
+    )
+
+
+def _without_details(
+    code: Code, details: str, target: str, retry_after: float | None, request_id: str | None
+) -> StatewardError:
+    match code:
+        # We report our own cancellations as such, so this one is a connection that a server dropped.
+        case Code.UNAVAILABLE | Code.CANCELLED:
+            code, message = (
+                Code.UNAVAILABLE,
+                f"{target} is not available: {details or 'the connection was lost'}",
+            )
+        case Code.DEADLINE_EXCEEDED if request_id is not None:
+            message = f"{target} did not answer in time; whether the call took effect is unknown"
+        case Code.DEADLINE_EXCEEDED:
+            message = f"{target} did not answer in time"
+        case _:
+            message = details or f"{target} answered {code.value}"
+    return error_class(code, "")(message, code=code, retry_after=retry_after, request_id=request_id)
+
+
+def _details(rpc: grpc.aio.AioRpcError) -> tuple[ErrorInfo | None, float | None]:
+    info, retry_after = None, None
+    trailers = rpc.trailing_metadata()
+    packed = trailers.get(_DETAILS) if trailers is not None else None
+    if not isinstance(packed, bytes):
+        return None, None
+    for detail in Status.FromString(packed).details:
+        if detail.Is(ErrorInfo.DESCRIPTOR):
+            candidate = ErrorInfo()
+            detail.Unpack(candidate)
+            info = candidate if candidate.domain == DOMAIN else info
+        elif detail.Is(RetryInfo.DESCRIPTOR):
+            delay = RetryInfo()
+            detail.Unpack(delay)
+            retry_after = delay.retry_delay.ToTimedelta().total_seconds()
+    return info, retry_after

@@ -1,0 +1,115 @@
+"""One connection to one server: runs calls with retries, opens watches.
+
+Connects lazily and reconnects on its own. Promises that every failure is a StatewardError (or CancelledError,
+when the caller's task is cancelled). Belongs to the event loop that first used it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+
+from ._auth import Token, call_metadata
+from ._calls import Call, Stream, Stubs, Watch
+from ._retry import RetryPolicy, retrying
+from ._status import error_from
+
+Result = TypeVar("Result")
+
+MAX_RECEIVE_BYTES = 16 * 1024 * 1024
+CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    # Finds a dead connection while a call is open, and leaves idle ones alone.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+    # Retries are ours: gRPC's own know nothing of request ids.
+    ("grpc.enable_retries", 0),
+    # Otherwise a channel could wait two minutes before it tries a restarted server again.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A connection encrypted with TLS."""
+
+    root_certificates: bytes | None
+    """PEM; None trusts the usual authorities."""
+
+
+class Transport:
+    """A lazily opened channel. One per `Client.connect`, shared by everything made from that client."""
+
+    def __init__(
+        self, target: str, *, token: Token | None, tls: Tls | None, retry: RetryPolicy, timeout: float
+    ) -> None:
+        self.target = target
+        self.retry = retry
+        self.timeout = timeout
+        self._token = token
+        self._tls = tls
+        self._channel: grpc.aio.Channel | None = None
+        self._stubs: Stubs | None = None
+        self._closed = False
+
+    async def call(self, call: Call[Result], *, auth_context: bytes | None, timeout: float | None) -> Result:
+        """Run a call, repeated as the retry policy says, within `timeout` seconds in all."""
+
+        async def attempt(seconds: float) -> Result:
+            metadata = await call_metadata(self._token, auth_context)
+            try:
+                return await call.run(self.stubs(), timeout=seconds, metadata=metadata)
+            except grpc.aio.AioRpcError as error:
+                raise error_from(error, target=self.target, request_id=call.request_id) from None
+            except asyncio.CancelledError:
+                self.raise_if_closed()
+                raise
+
+        return await retrying(
+            attempt, policy=self.retry, timeout=self.timeout if timeout is None else timeout
+        )
+
+    async def watch(self, watch: Watch, *, resume_token: str, auth_context: bytes | None) -> Stream:
+        """Open a watch once. Its reads raise grpc.aio.AioRpcError."""
+        metadata = await call_metadata(self._token, auth_context)
+        return watch(self.stubs(), resume_token=resume_token, metadata=metadata)
+
+    def stubs(self) -> Stubs:
+        self.raise_if_closed()
+        if self._stubs is None:
+            self._channel = self._open()
+            self._stubs = Stubs(self._channel)
+        return self._stubs
+
+    def raise_if_closed(self) -> None:
+        """Say why a call was cancelled, if it was by `close` and not by its own task."""
+        task = asyncio.current_task()
+        if self._closed and not (task and task.cancelling()):
+            raise RuntimeError("the client is closed")
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._channel is not None:
+            await self._channel.close()
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._tls is None:
+            return grpc.aio.insecure_channel(self.target, options=CHANNEL_OPTIONS)
+        credentials = grpc.ssl_channel_credentials(root_certificates=self._tls.root_certificates)
+        return grpc.aio.secure_channel(self.target, credentials, options=CHANNEL_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A transport, and on whose behalf calls go through it. What every handle holds."""
+
+    transport: Transport
+    auth_context: bytes | None = None
+
+    async def call(self, call: Call[Result], timeout: float | None = None) -> Result:
+        return await self.transport.call(call, auth_context=self.auth_context, timeout=timeout)

@@ -1,0 +1,267 @@
+"""The same API for code that does not await: scripts, notebooks, command lines.
+
+    with Client.connect("127.0.0.1:7411", token="…") as client:
+        instance = client.machine("toggle").instance("session-123")
+        reply = instance.send("toggle")
+        for update in instance.subscribe():
+            print(update.state.value)
+
+Every method is the async one of the same name, run in one background thread per client; its arguments, result
+and errors are documented there. What is an async iterator there is a generator here, and closing it ends the
+stream. Clients and handles may be shared between threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from . import _client, _instance, _machine
+from ._auth import Token
+from ._portal import Portal
+from ._retry import RetryPolicy
+from ._wait import Wait
+from .state import (
+    InstanceInfo,
+    Language,
+    MachineInfo,
+    MachineVersion,
+    Mode,
+    Reply,
+    State,
+    Transition,
+    Update,
+)
+
+__all__ = ["Client", "Instance", "Machine"]
+
+
+class Client:
+    """A client of one Stateward server, like `stateward.Client`. A context manager that closes itself."""
+
+    def __init__(self, portal: Portal, client: _client.Client, *, owns_portal: bool = True) -> None:
+        self._portal = portal
+        self._client = client
+        self._owns_portal = owns_portal
+
+    @classmethod
+    def connect(
+        cls,
+        target: str,
+        *,
+        token: Token | None = None,
+        tls: bool = False,
+        root_certificates: bytes | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float = _client.DEFAULT_TIMEOUT,
+    ) -> Client:
+        """Return a client of the server at `target`. See `stateward.Client.connect`."""
+        client = _client.Client.connect(
+            target, token=token, tls=tls, root_certificates=root_certificates, retry=retry, timeout=timeout
+        )
+        return cls(Portal(), client)
+
+    @classmethod
+    def from_profile(cls, path: str | Path | None = None) -> Client:
+        """Return a client of the server that a profile names. See `stateward.Client.from_profile`."""
+        client = _client.Client.from_profile(path)
+        return cls(Portal(), client)
+
+    def machine(self, name: str) -> Machine:
+        """Return a handle of a machine; no I/O. See `stateward.Client.machine`."""
+        return Machine(self._portal, self._client.machine(name))
+
+    def machines(self, *, page_size: int | None = None) -> Generator[MachineInfo, None, None]:
+        """List machines by name. See `stateward.Client.machines`."""
+        return self._portal.iterate(self._client.machines(page_size=page_size))
+
+    def acting_as(self, auth_context: Mapping[str, object] | None) -> Client:
+        """Return a client that acts on somebody's behalf. See `stateward.Client.acting_as`."""
+        return Client(self._portal, self._client.acting_as(auth_context), owns_portal=False)
+
+    def close(self) -> None:
+        """Close the connection and end the thread. See `stateward.Client.aclose`."""
+        if self._owns_portal:
+            self._portal.close(self._client.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return repr(self._client)
+
+
+class Machine:
+    """One machine, like `stateward.Machine`. Get one from `Client.machine`."""
+
+    def __init__(self, portal: Portal, machine: _machine.Machine) -> None:
+        self._portal = portal
+        self._machine = machine
+        self.name = machine.name
+
+    def instance(self, name: str, *, auth_context: Mapping[str, object] | None = None) -> Instance:
+        """Return a handle of an instance; no I/O. See `stateward.Machine.instance`."""
+        return Instance(self._portal, self._machine.instance(name, auth_context=auth_context))
+
+    def create(self, *, request_id: str | None = None, timeout: float | None = None) -> MachineInfo:
+        """Create the machine. See `stateward.Machine.create`."""
+        return self._portal.run(self._machine.create(request_id=request_id, timeout=timeout))
+
+    def get(self, *, timeout: float | None = None) -> MachineInfo:
+        """Return what is known of the machine. See `stateward.Machine.get`."""
+        return self._portal.run(self._machine.get(timeout=timeout))
+
+    def delete(self, *, request_id: str | None = None, timeout: float | None = None) -> None:
+        """Delete the machine and its versions. See `stateward.Machine.delete`."""
+        self._portal.run(self._machine.delete(request_id=request_id, timeout=timeout))
+
+    def upload(
+        self,
+        source: str | Path,
+        *,
+        language: Language | None = None,
+        make_current: bool = True,
+        client_info: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> MachineVersion:
+        """Upload a module as a new version. See `stateward.Machine.upload`."""
+        return self._portal.run(
+            self._machine.upload(
+                source,
+                language=language,
+                make_current=make_current,
+                client_info=client_info,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    def set_current_version(
+        self,
+        version: str | MachineVersion,
+        *,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> MachineInfo:
+        """Choose the version that new instances start with. See `stateward.Machine.set_current_version`."""
+        return self._portal.run(
+            self._machine.set_current_version(version, request_id=request_id, timeout=timeout)
+        )
+
+    def versions(self, *, page_size: int | None = None) -> Generator[MachineVersion, None, None]:
+        """List the machine's versions, oldest first. See `stateward.Machine.versions`."""
+        return self._portal.iterate(self._machine.versions(page_size=page_size))
+
+    def instances(self, *, page_size: int | None = None) -> Generator[InstanceInfo, None, None]:
+        """List the machine's instances, oldest first. See `stateward.Machine.instances`."""
+        return self._portal.iterate(self._machine.instances(page_size=page_size))
+
+    def __repr__(self) -> str:
+        return repr(self._machine)
+
+
+class Instance:
+    """One instance of a machine, like `stateward.Instance`. Get one from `Machine.instance`."""
+
+    def __init__(self, portal: Portal, instance: _instance.Instance) -> None:
+        self._portal = portal
+        self._instance = instance
+        self.machine = instance.machine
+        self.name = instance.name
+
+    def create(
+        self,
+        *,
+        context: Mapping[str, object] | None = None,
+        version: str | MachineVersion | None = None,
+        wait: Wait = Wait.SETTLED,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Create the instance and run it to its first state. See `stateward.Instance.create`."""
+        return self._portal.run(
+            self._instance.create(
+                context=context, version=version, wait=wait, request_id=request_id, timeout=timeout
+            )
+        )
+
+    def get(self, *, timeout: float | None = None) -> State:
+        """Return the last committed state. See `stateward.Instance.get`."""
+        return self._portal.run(self._instance.get(timeout=timeout))
+
+    def info(self, *, timeout: float | None = None) -> InstanceInfo:
+        """Return what is known of the instance beside its state. See `stateward.Instance.info`."""
+        return self._portal.run(self._instance.info(timeout=timeout))
+
+    def get_or_create(
+        self,
+        *,
+        context: Mapping[str, object] | None = None,
+        version: str | MachineVersion | None = None,
+        wait: Wait = Wait.SETTLED,
+        timeout: float | None = None,
+    ) -> State:
+        """Return the state, after a creation if need be. See `stateward.Instance.get_or_create`."""
+        return self._portal.run(
+            self._instance.get_or_create(context=context, version=version, wait=wait, timeout=timeout)
+        )
+
+    def send(
+        self,
+        event: str | Mapping[str, object],
+        *,
+        wait: Wait = Wait.SETTLED,
+        expected_revision: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Send one event. See `stateward.Instance.send`."""
+        return self._portal.run(
+            self._instance.send(
+                event,
+                wait=wait,
+                expected_revision=expected_revision,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    def delete(self, *, request_id: str | None = None, timeout: float | None = None) -> None:
+        """Delete the instance with its history and timers. See `stateward.Instance.delete`."""
+        self._portal.run(self._instance.delete(request_id=request_id, timeout=timeout))
+
+    def subscribe(
+        self, *, mode: Mode = "latest", resume_token: str | None = None
+    ) -> Generator[Update, None, None]:
+        """Watch the instance until it ends. See `stateward.Instance.subscribe`."""
+        updates = self._instance.subscribe(mode=mode, resume_token=resume_token)
+        return self._portal.iterate(updates, close=updates.aclose)
+
+    def wait_for(
+        self,
+        *,
+        state: str | None = None,
+        tag: str | None = None,
+        done: bool = False,
+        predicate: Callable[[State], bool] | None = None,
+        timeout: float | None = None,
+    ) -> State:
+        """Return the first state for which all that is asked holds. See `stateward.Instance.wait_for`."""
+        return self._portal.run(
+            self._instance.wait_for(state=state, tag=tag, done=done, predicate=predicate, timeout=timeout)
+        )
+
+    def transitions(self, *, page_size: int | None = None) -> Generator[Transition, None, None]:
+        """List the instance's history, oldest first. See `stateward.Instance.transitions`."""
+        return self._portal.iterate(self._instance.transitions(page_size=page_size))
+
+    def __repr__(self) -> str:
+        return repr(self._instance)

@@ -1,0 +1,330 @@
+"""Every way a call can fail, as one tree of exceptions.
+
+    StatewardError
+    ├── InvalidArgument (ValueError)      fix the request
+    │   ├── InvalidName                     not 1 to 128 letters, digits, '-' or '_'
+    │   ├── RequestIdReused                 the request id belongs to another request
+    │   ├── ModuleRejected                  the uploaded module is not a usable machine
+    │   └── ResumeTokenInvalid              not a token of this instance and mode
+    ├── Unauthenticated                   bring a valid token
+    │   └── TokenExpired                    bring a new one
+    ├── PermissionDenied                  stop
+    │   ├── RejectedByMachineAuthorizer     the machine's allowRead or allowWrite said no
+    │   └── ScopeMissing                    the token may not make this call
+    ├── NotFound                          decide
+    │   ├── MachineNotFound
+    │   ├── VersionNotFound
+    │   └── InstanceNotFound
+    ├── AlreadyExists                     decide
+    │   ├── MachineExists
+    │   └── InstanceExists
+    ├── FailedPrecondition                change the state first
+    │   ├── NoCurrentVersion                upload a version first
+    │   ├── MachineHasInstances             delete them first
+    │   ├── InstanceEnded                   it takes no more events
+    │   └── MachineFault                    the machine's own code failed; nothing changed
+    ├── Aborted                           read again, then retry
+    │   ├── RevisionMismatch                the instance is not at the expected revision
+    │   └── StoreConflict                   competing writes; already retried
+    ├── OutOfRange                        start again from a snapshot
+    │   ├── ResumeTokenExpired              that part of the history is gone
+    │   └── ResumeTokenDiverged             the history was replaced, as by a restored backup
+    ├── ResourceExhausted                 back off
+    │   ├── MailboxFull                     too many events are waiting for the instance
+    │   └── SubscriberTooSlow               resume from the last token
+    ├── Unavailable                       already retried; retry later with the same request id
+    ├── DeadlineExceeded (TimeoutError)   the outcome of a write is unknown; retry with the same request id
+    └── Internal                          report it
+
+Classes are chosen by the server's machine-readable reason; a reason this version does not know becomes the
+class of its code. This module knows nothing of gRPC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+
+class Code(Enum):
+    """The canonical code of a failure, by the name google.rpc gives it."""
+
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    NOT_FOUND = "NOT_FOUND"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    ABORTED = "ABORTED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    UNIMPLEMENTED = "UNIMPLEMENTED"
+    INTERNAL = "INTERNAL"
+    UNAVAILABLE = "UNAVAILABLE"
+    DATA_LOSS = "DATA_LOSS"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+
+
+class StatewardError(Exception):
+    """A call failed.
+
+    Attributes:
+        code: The canonical code.
+        reason: The machine-readable reason, such as `INSTANCE_NOT_FOUND`; empty when the server gave none.
+        message: The reason for people; the same as `str(error)`.
+        metadata: Every name and number of the message, as text.
+        retry_after: Seconds the server asks to wait before a retry, or None.
+        request_id: The id of the failed write, or None. Repeating the call with it is safe: if the first
+            attempt took effect after all, its stored outcome comes back.
+    """
+
+    code: Code = Code.UNKNOWN
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: Code | None = None,
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
+        self.message = message
+        self.reason = reason
+        self.metadata = dict(metadata or {})
+        self.retry_after = retry_after
+        self.request_id = request_id
+
+
+class InvalidArgument(StatewardError, ValueError):
+    """The request is malformed: fix it."""
+
+    code = Code.INVALID_ARGUMENT
+
+
+class InvalidName(InvalidArgument):
+    """A name does not match its grammar. Raised before anything is sent where possible."""
+
+
+class RequestIdReused(InvalidArgument):
+    """The request id was used before for another request."""
+
+
+class ModuleRejected(InvalidArgument):
+    """The uploaded module is not a usable machine; `reason` and `metadata` (line, export, …) say why."""
+
+
+class ResumeTokenInvalid(InvalidArgument):
+    """The resume token is malformed, or was made for another instance or mode."""
+
+
+class Unauthenticated(StatewardError):
+    """There is no token, or it cannot be verified."""
+
+    code = Code.UNAUTHENTICATED
+
+
+class TokenExpired(Unauthenticated):
+    """The token's time is over."""
+
+
+class PermissionDenied(StatewardError):
+    """The caller may not do this."""
+
+    code = Code.PERMISSION_DENIED
+
+
+class RejectedByMachineAuthorizer(PermissionDenied):
+    """The machine's allowRead or allowWrite refused this caller."""
+
+
+class ScopeMissing(PermissionDenied):
+    """The token lacks the scope named in `metadata["scope"]`."""
+
+
+class NotFound(StatewardError):
+    """There is no such thing, as far as this caller can see."""
+
+    code = Code.NOT_FOUND
+
+
+class MachineNotFound(NotFound):
+    """There is no such machine."""
+
+
+class VersionNotFound(NotFound):
+    """The machine has no such version."""
+
+
+class InstanceNotFound(NotFound):
+    """The machine has no such instance."""
+
+
+class AlreadyExists(StatewardError):
+    """The name is taken."""
+
+    code = Code.ALREADY_EXISTS
+
+
+class MachineExists(AlreadyExists):
+    """A machine of this name exists."""
+
+
+class InstanceExists(AlreadyExists):
+    """An instance of this name exists."""
+
+
+class FailedPrecondition(StatewardError):
+    """Something else has to change first."""
+
+    code = Code.FAILED_PRECONDITION
+
+
+class NoCurrentVersion(FailedPrecondition):
+    """The machine has no current version: upload one."""
+
+
+class MachineHasInstances(FailedPrecondition):
+    """The machine still has instances: delete them first."""
+
+
+class InstanceEnded(FailedPrecondition):
+    """The instance has reached its end and takes no more events."""
+
+
+class MachineFault(FailedPrecondition):
+    """The machine's own code failed on this event, and nothing changed; `reason` says how.
+
+    It threw, looped, took too long, needed too much memory, or made a context that cannot be stored.
+    """
+
+
+class Aborted(StatewardError):
+    """Something changed in between: read again, then retry."""
+
+    code = Code.ABORTED
+
+
+class RevisionMismatch(Aborted):
+    """The instance is not at the expected revision; `metadata["revision"]` has the true one."""
+
+
+class StoreConflict(Aborted):
+    """Competing writes kept the server from committing, through all retries."""
+
+
+class OutOfRange(StatewardError):
+    """The history asked for is not there."""
+
+    code = Code.OUT_OF_RANGE
+
+
+class ResumeTokenExpired(OutOfRange):
+    """The token's revision has left the history; `metadata["oldest_revision"]` is the oldest that is left."""
+
+
+class ResumeTokenDiverged(OutOfRange):
+    """The token belongs to a history the server does not have: it was restored from a backup, or replaced."""
+
+
+class ResourceExhausted(StatewardError):
+    """A limit was hit: back off."""
+
+    code = Code.RESOURCE_EXHAUSTED
+
+
+class MailboxFull(ResourceExhausted):
+    """The instance has too many events waiting."""
+
+
+class SubscriberTooSlow(ResourceExhausted):
+    """The reader of a subscription did not keep up; it can resume from its last token."""
+
+
+class Unavailable(StatewardError):
+    """The server cannot be reached, or cannot serve now."""
+
+    code = Code.UNAVAILABLE
+
+
+class DeadlineExceeded(StatewardError, TimeoutError):
+    """The time for the call is over."""
+
+    code = Code.DEADLINE_EXCEEDED
+
+
+class Internal(StatewardError):
+    """A bug; `metadata["error_id"]` finds it in the server's log."""
+
+    code = Code.INTERNAL
+
+
+_CODE_CLASSES: tuple[type[StatewardError], ...] = (
+    InvalidArgument,
+    Unauthenticated,
+    PermissionDenied,
+    NotFound,
+    AlreadyExists,
+    FailedPrecondition,
+    Aborted,
+    OutOfRange,
+    ResourceExhausted,
+    Unavailable,
+    DeadlineExceeded,
+    Internal,
+)
+_BY_CODE: dict[Code, type[StatewardError]] = {cls.code: cls for cls in _CODE_CLASSES}
+
+_BY_REASON: dict[str, type[StatewardError]] = {
+    "INVALID_NAME": InvalidName,
+    "REQUEST_ID_REUSED": RequestIdReused,
+    "MODULE_SYNTAX_ERROR": ModuleRejected,
+    "MODULE_LOAD_FAILED": ModuleRejected,
+    "MODULE_EXPORT_MISSING": ModuleRejected,
+    "MODULE_XSTATE_UNSUPPORTED": ModuleRejected,
+    "MODULE_TIMED_OUT": ModuleRejected,
+    "MODULE_OUT_OF_MEMORY": ModuleRejected,
+    "MODULE_TOO_LARGE": ModuleRejected,
+    "MODULE_ENCODING": ModuleRejected,
+    "TOKEN_EXPIRED": TokenExpired,
+    "SCOPE_MISSING": ScopeMissing,
+    "REJECTED_BY_MACHINE_AUTHORIZER": RejectedByMachineAuthorizer,
+    "MACHINE_NOT_FOUND": MachineNotFound,
+    "VERSION_NOT_FOUND": VersionNotFound,
+    "INSTANCE_NOT_FOUND": InstanceNotFound,
+    "MACHINE_EXISTS": MachineExists,
+    "INSTANCE_EXISTS": InstanceExists,
+    "NO_CURRENT_VERSION": NoCurrentVersion,
+    "MACHINE_HAS_INSTANCES": MachineHasInstances,
+    "INSTANCE_ENDED": InstanceEnded,
+    "MACHINE_THREW": MachineFault,
+    "MACHINE_LOOPED": MachineFault,
+    "MACHINE_TIMED_OUT": MachineFault,
+    "MACHINE_OUT_OF_MEMORY": MachineFault,
+    "CONTEXT_TOO_LARGE": MachineFault,
+    "CONTEXT_NOT_JSON": MachineFault,
+    "EVENT_UNSERIALIZABLE": MachineFault,
+    "UNKNOWN_EFFECT": MachineFault,
+    "REVISION_MISMATCH": RevisionMismatch,
+    "STORE_CONFLICT": StoreConflict,
+    "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
+    "RESUME_TOKEN_DIVERGED": ResumeTokenDiverged,
+    "RESUME_TOKEN_INVALID": ResumeTokenInvalid,
+    "MAILBOX_FULL": MailboxFull,
+    "SUBSCRIBER_TOO_SLOW": SubscriberTooSlow,
+}
+
+
+def error_class(code: Code, reason: str) -> type[StatewardError]:
+    """Return the narrowest class for a code and reason; the root for codes outside the contract.
+
+    A reason counts only under its own code, so that `except FailedPrecondition` never misses one.
+    """
+    by_code = _BY_CODE.get(code, StatewardError)
+    by_reason = _BY_REASON.get(reason, by_code)
+    return by_reason if issubclass(by_reason, by_code) else by_code

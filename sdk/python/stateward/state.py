@@ -1,0 +1,183 @@
+"""The values the SDK hands out: what an instance looks like, what a reply says, what history holds.
+
+All are immutable and know nothing of the wire. JSON from the server is parsed into plain Python values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Literal, TypeAlias
+
+Json: TypeAlias = Any
+"""A parsed JSON value: None, bool, int, float, str, list or dict with string keys."""
+
+StateValue: TypeAlias = "str | dict[str, StateValue]"
+"""XState's state value: the name of the active state, or a dict of them for nested and parallel states."""
+
+Mode: TypeAlias = Literal["latest", "every_transition"]
+"""How much of the history a subscription carries."""
+
+Language: TypeAlias = Literal["typescript", "javascript"]
+"""What the text of a module is written in."""
+
+
+class Status(Enum):
+    """Where a machine stands in its life."""
+
+    ACTIVE = "active"
+    """It takes events."""
+    DONE = "done"
+    """It reached its final state."""
+    FAILED = "failed"
+    """It ended on an error that no state handled."""
+    STOPPED = "stopped"
+    """It was stopped."""
+    UNKNOWN = "unknown"
+    """Something that this version of the SDK does not know."""
+
+
+class Cause(Enum):
+    """What made a transition happen."""
+
+    CREATED = "created"
+    """The instance was created."""
+    EVENT = "event"
+    """A caller sent an event."""
+    TIMER = "timer"
+    """A timer came due."""
+    SERVICE = "service"
+    """A service of the machine finished, failed or sent an event."""
+    LOST = "lost"
+    """A running service was lost with its process."""
+    UNKNOWN = "unknown"
+    """Something that this version of the SDK does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What may be seen of an instance after one of its transitions."""
+
+    revision: int
+    """Counts the instance's transitions: 1 after creation, then one more with each."""
+    value: StateValue = field(hash=False)
+    """XState's state value."""
+    states: tuple[str, ...]
+    """Active states as dotted paths, parents before children."""
+    tags: frozenset[str]
+    """Tags of the active states."""
+    public_context: dict[str, Json] | None = field(hash=False)
+    """The object under `context.public`; None when there is none."""
+    done: bool
+    """True once the machine has reached its final state."""
+    status: Status
+    """Where the machine stands in its life."""
+    settled: bool
+    """False while a service of the machine (a promise, callback or child machine) is running."""
+    update_time: datetime
+    """When the transition was computed, in UTC."""
+
+    def matches(self, state: str) -> bool:
+        """Tell whether a state is active, given as a dotted path such as `"checkout.paying"`."""
+        return state in self.states
+
+    def has_tag(self, tag: str) -> bool:
+        """Tell whether an active state carries a tag."""
+        return tag in self.tags
+
+    @property
+    def ended(self) -> bool:
+        """True when no event can change the instance any more: it is done, failed or stopped."""
+        return self.status in (Status.DONE, Status.FAILED, Status.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a write that moved an instance."""
+
+    state: State
+    """The newest state when the reply was made; at or after `revision`."""
+    revision: int
+    """The revision that this event's own transition made (1 for a creation)."""
+    condition_met: bool
+    """Whether what the call waited for was reached; False when its time ran out first."""
+    replayed: bool
+    """The request id had been seen: this is the stored outcome, and nothing moved now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One state that a subscription delivers."""
+
+    state: State
+    """The state."""
+    resume_token: str
+    """Opaque. Subscribing with it misses nothing after this state. It can bring this state's direct followers
+    twice to a program that starts anew, so compare revisions there; a running subscription never repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One entry of an instance's history."""
+
+    revision: int
+    """The revision it made."""
+    event: dict[str, Json] = field(hash=False)
+    """The event; `{"type": "xstate.init"}` for the creation."""
+    cause: Cause
+    """What made it happen."""
+    state: State
+    """The state after it."""
+    epoch: int
+    """The server run that committed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineInfo:
+    """What the server knows of a machine."""
+
+    name: str
+    """The machine's name."""
+    current_version: str | None
+    """Id of the version that new instances start with; None until one is uploaded."""
+    create_time: datetime
+    """When the machine was created, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineVersion:
+    """One uploaded module of a machine; it never changes."""
+
+    machine: str
+    """The machine's name."""
+    id: str
+    """The version's id, `ver_…`."""
+    xstate_version: int
+    """The major version of XState that runs the module: 4 or 5."""
+    client_info: str
+    """Whatever the uploader wrote there, such as a commit hash."""
+    source_bytes: int
+    """Size of the module's text."""
+    create_time: datetime
+    """When the version was uploaded, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceInfo:
+    """What the server knows of an instance, without its state."""
+
+    machine: str
+    """The machine's name."""
+    name: str
+    """The instance's name."""
+    version: str
+    """Id of the machine version it runs."""
+    revision: int
+    """How many transitions it has made."""
+    status: Status
+    """Where the machine stands in its life."""
+    settled: bool
+    """False while a service of the machine is running."""
+    create_time: datetime
+    """When the instance was created, in UTC."""

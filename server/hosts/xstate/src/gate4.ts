@@ -1,0 +1,363 @@
+/**
+ * XState 4, gated: a real `Interpreter` that is never started, whose `send` leads to the owner's inbox.
+ *
+ * With `predictableActionArguments` the machine hands each action to a recorder while it computes; without
+ * it the actions are read off the next state. Running a turn does what `Interpreter.send` would have done,
+ * in the same order. `spawn` inside `assign` yields a reference that comes to life when the turn runs.
+ */
+
+import { Ref4, isRef4, markChild, reviveRefs4 } from "./ref4.ts";
+import { durable, freshContext } from "./gate5.ts";
+import { noTimers, TimerBook } from "./timers.ts";
+import {
+  type AnyEvent,
+  type ChildRow,
+  type Gate,
+  type Head,
+  type Owner,
+  Refusal,
+  type Stored,
+  type Turn,
+  type ViewParts,
+} from "./types.ts";
+import { v4interpreter, v4registry, v4serviceScope, v4utils } from "./vendored.ts";
+
+// deno-lint-ignore no-explicit-any
+type Any = any;
+
+const RUNNING = 1;
+const STOPPED = 2;
+const INTERNAL = "#_internal";
+const scxml = (v4utils as Any).toSCXMLEvent as (event: Any, extra?: Any) => Any;
+
+interface Effect {
+  what: string;
+  run: () => void;
+  /** The service this starts, told of its failure as a rejected one would be. */
+  starts?: string;
+}
+
+interface Record4 {
+  effects: Effect[];
+  event: Any;
+  /** Whether actions see the state they lead to, or the one before. */
+  stateFirst: boolean;
+}
+
+/** An action as it was handed over: with the context and event it is to see. */
+type Recorded = [action: Any, context: Any, event: Any] | { spawn: Ref4; options: Any };
+
+export class Gate4 implements Gate {
+  readonly #machine: Any;
+  readonly #owner: Owner;
+  readonly #service: Any;
+  readonly #predictable: boolean;
+  #recorded: Recorded[] | null = null;
+
+  constructor(machine: Any, owner: Owner) {
+    this.#machine = machine;
+    this.#owner = owner;
+    this.#predictable = !!machine.config.predictableActionArguments;
+    machine._init();
+    const service: Any = new (v4interpreter as Any).Interpreter(machine, {
+      logger: (...args: unknown[]) => owner.log(...args),
+      devTools: false,
+    });
+    this.#service = service;
+    service.initialized = true;
+    service.status = RUNNING;
+    service.scheduler.initialize();
+    (v4registry as Any).registry.register(service.sessionId, service);
+    service.send = (event: Any, payload: Any) => this.#received(event, payload);
+    service.defer = () => {};
+    service.cancel = () => {};
+    const spawn = service.spawn.bind(service);
+    service.spawn = (entity: Any, name: string, options: Any) => {
+      if (!this.#recorded) return spawn(entity, name, options);
+      const ref = new Ref4(entity, name, () => spawn(entity, name, options));
+      this.#recorded.push({ spawn: ref, options });
+      return ref;
+    };
+  }
+
+  begin(context: Record<string, unknown> | undefined, revision: number): Turn {
+    const machine = this.#machine;
+    const whole = freshContext(machine.context, context);
+    return this.#compute({ timers: noTimers, lost: [] }, null, revision, null, () => {
+      return machine.getInitialState(machine.initialStateValue, whole);
+    });
+  }
+
+  next(head: Head, event: Any, revision: number, fired?: string): Turn {
+    const state = head.state as Any;
+    const scxmlEvent = scxml(event);
+    const name: string = scxmlEvent.name;
+    const unheard = name.startsWith("error.platform") &&
+      !state.nextEvents.some((next: string) => next.startsWith("error.platform"));
+    const turn = this.#compute(head, scxmlEvent, revision, null, () => this.#transition(state, scxmlEvent), fired);
+    if (unheard) {
+      // XState 4 drops it; whoever reads the log should see it all the same.
+      (turn.record as Record4).effects.push({
+        what: name,
+        run: () => this.#owner.fault(`unhandled ${name}`, scxmlEvent.data.data),
+      });
+      return { ...turn, effects: turn.effects + 1 };
+    }
+    return turn;
+  }
+
+  forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined {
+    const ref = this.#service.children.get(child);
+    if (!ref || head.lost.includes(child)) return undefined;
+    const turn = this.#compute(head, scxml(event), 0, null, () => head.state, fired, true);
+    (turn.record as Record4).effects.push({
+      what: `sending ${event.type} to '${child}'`,
+      run: () => this.#service.sendTo(scxml(event), child, true),
+    });
+    return { ...turn, effects: 1 };
+  }
+
+  lose(head: Head, child: string, revision: number): Turn | undefined {
+    if (!head.lost.includes(child)) return undefined;
+    const state = head.state as Any;
+    const without = { ...head, lost: head.lost.filter((id) => id !== child) };
+    if (state.activities[child] === false) return undefined;
+    const error = new Error(`the service '${child}' was lost: the process that ran it went away`);
+    error.name = "ServiceLost";
+    const event = scxml({ type: `error.platform.${child}`, data: error }, { origin: child });
+    const text = JSON.stringify({ type: event.name, data: { name: error.name, message: error.message } });
+    return this.#compute(without, event, revision, text, () => this.#transition(state, event));
+  }
+
+  run(turn: Turn): void {
+    const { effects, event, stateFirst } = turn.record as Record4;
+    const service = this.#service;
+    const state = turn.state as Any;
+    if (stateFirst) service._state = state;
+    for (const effect of effects) this.#guarded(effect);
+    // Children inherit the option, so it is off only while nothing can be spawned.
+    service.options.execute = false;
+    this.#guarded({ what: "an update", run: () => service.update(state, event ?? state._event) });
+    service.options.execute = true;
+    for (const child of service.children.values()) markChild(child);
+  }
+
+  undo(_turn: Turn): void {}
+
+  restore(stored: Stored): Head {
+    const rows = stored.children ?? {};
+    const lost = Object.keys(rows).filter((id) => rows[id].active);
+    const context = reviveRefs4(stored.context);
+    const activities: Record<string, boolean> = {};
+    for (const id of lost) activities[id] = true;
+    const init = scxml({ type: "xstate.init" });
+    const state = this.#machine.resolveState({
+      value: stored.value,
+      context,
+      _event: init,
+      _sessionid: this.#service.sessionId,
+      historyValue: stored.history,
+      activities,
+      children: {},
+      actions: [],
+      events: [],
+      configuration: [],
+      transitions: [],
+      tags: [],
+    });
+    this.#service._state = state;
+    if (state.done) this.#service.status = STOPPED;
+    return { state, value: state.value, context, status: statusOf(state), lost, timers: stored.timers ?? noTimers };
+  }
+
+  stopChildren(): string[] {
+    const stopped = [...this.#service.children.keys()] as string[];
+    for (const id of stopped) this.#guarded({ what: `stopping '${id}'`, run: () => this.#service.stopChild(id) });
+    return stopped;
+  }
+
+  dispose(): void {
+    this.stopChildren();
+    (v4registry as Any).registry.free(this.#service.sessionId);
+  }
+
+  isRef(value: object): boolean {
+    return isRef4(value);
+  }
+
+  extraJson(turn: Turn): string {
+    const history = (turn.state as Any).historyValue;
+    return history ? `,"history":${JSON.stringify(history)}` : "";
+  }
+
+  view(turn: Turn): ViewParts {
+    const state = turn.state as Any;
+    const nodes = (state.configuration as Any[]).filter((n) => n.parent).sort((a, b) => a.order - b.order);
+    return { states: nodes.map((n) => n.path.join(".")), tags: [...(state.tags as Set<string>)].sort() };
+  }
+
+  #transition(state: Any, event: Any): Any {
+    const record = this.#predictable
+      ? (action: Any, context: Any, at: Any) => void this.#recorded!.push([action, context, at])
+      : undefined;
+    return this.#machine.transition(state, event, undefined, record);
+  }
+
+  #compute(
+    head: Pick<Head, "timers" | "lost">,
+    event: Any,
+    revision: number,
+    eventText: string | null,
+    transition: () => Any,
+    fired?: string,
+    still = false,
+  ): Turn {
+    const recorded: Recorded[] = [];
+    const book = new TimerBook(head.timers, revision);
+    if (fired !== undefined) book.fire(fired);
+    this.#recorded = recorded;
+    let state: Any;
+    try {
+      state = scoped(this.#service, transition);
+    } finally {
+      this.#recorded = null;
+    }
+    const initial = event === null;
+    if (!still && (initial || !this.#predictable)) {
+      for (const action of state.actions) recorded.push([action, state.context, state._event]);
+    }
+    const running = new Set<string>(this.#service.children.keys());
+    const effects: Effect[] = [];
+    if (!initial && !still && this.#service.forwardTo.size > 0) {
+      effects.push({ what: "forwarding", run: () => this.#service.forward(event) });
+    }
+    for (const entry of recorded) this.#sort(entry, state, running, book, effects);
+    if (state.done) {
+      book.cancelAll();
+      running.clear();
+    }
+    const lost = head.lost.filter((id) => state.activities[id] !== false);
+    return {
+      state,
+      value: state.value,
+      context: state.context,
+      status: statusOf(state),
+      lost: state.done ? [] : lost,
+      timers: book.timers,
+      timerOps: book.ops,
+      eventText,
+      effects: effects.length,
+      children: this.#children(running, lost, state),
+      record: { effects, event, stateFirst: initial || !this.#predictable } satisfies Record4,
+    };
+  }
+
+  /** Tell what a recorded action is: a timer, an effect, or nothing at all. */
+  #sort(entry: Recorded, state: Any, running: Set<string>, book: TimerBook, effects: Effect[]): void {
+    if (!Array.isArray(entry)) {
+      running.add(entry.spawn.id);
+      effects.push({ what: `spawning '${entry.spawn.id}'`, run: () => entry.spawn.start() });
+      return;
+    }
+    const [action, context, event] = entry;
+    const type: string = action.type;
+    const run = () => this.#service._exec(action, context, event);
+    switch (type) {
+      case "xstate.raise":
+      case "xstate.send":
+        if (typeof action.delay === "number") {
+          const to = action.to === INTERNAL ? undefined : action.to;
+          const target = to === undefined || to === null ? null : typeof to === "string" ? to : String(to.id);
+          book.set(action.id, action.delay, durable(plain(action._event.data)), target);
+        } else effects.push({ what: `sending ${action._event.name}`, run });
+        return;
+      case "xstate.cancel":
+        book.cancel(String(action.sendId));
+        return;
+      case "xstate.start":
+        this.#sortStart(action, state, running, effects, run);
+        return;
+      case "xstate.stop": {
+        const id = action.activity?.id;
+        if (running.delete(id)) effects.push({ what: `stopping '${id}'`, run });
+        return;
+      }
+      case "xstate.log":
+        effects.push({ what: type, run });
+        return;
+    }
+    if (action.exec || this.#machine.options.actions?.[type]) effects.push({ what: type, run });
+    else if (type.startsWith("xstate.")) {
+      throw new Refusal("UNKNOWN_EFFECT", `this server does not know the action ${type}`);
+    }
+  }
+
+  #sortStart(action: Any, state: Any, running: Set<string>, effects: Effect[], run: () => void): void {
+    const activity = action.activity;
+    const id: string = activity.id || activity.type;
+    if (!this.#predictable && !state.activities[id]) return; // left again in the same step
+    const { services, activities } = this.#machine.options;
+    const known = activity.type === "xstate.invoke"
+      ? services?.[typeof activity.src === "string" ? activity.src : activity.src.type]
+      : activities?.[activity.type];
+    if (!known || typeof known === "string") return;
+    running.add(id);
+    effects.push({ what: `starting '${id}'`, run, starts: id });
+  }
+
+  #children(running: Set<string>, lost: readonly string[], state: Any): Record<string, ChildRow> {
+    const rows: Record<string, ChildRow> = {};
+    for (const id of running) rows[id] = { active: true };
+    for (const id of lost) rows[id] = { active: true };
+    for (const id of Object.keys(state.children)) {
+      if (!(id in rows) && this.#owner.awaits([`done.invoke.${id}`, `error.platform.${id}`])) rows[id] = { active: true };
+    }
+    return rows;
+  }
+
+  #received(event: Any, payload?: Any): Any {
+    const take = (one: Any) => {
+      const whole = scxml((v4utils as Any).toEventObject(one, payload));
+      if (this.#service.status === RUNNING) this.#owner.deliver(whole);
+    };
+    if (Array.isArray(event)) event.forEach(take);
+    else take(event);
+    return this.#service._state;
+  }
+
+  #guarded(effect: Effect): void {
+    try {
+      effect.run();
+    } catch (error) {
+      this.#owner.fault(effect.what, error);
+      if (effect.starts === undefined) return;
+      const type = `error.platform.${effect.starts}`;
+      this.#service.send(scxml({ type, data: error }, { origin: effect.starts }));
+    }
+  }
+}
+
+/** Run with `service` as the one that `spawn` means; unlike XState's own, leaves no trace when it throws. */
+function scoped(service: Any, run: () => Any): Any {
+  let failure: { error: unknown } | undefined;
+  const result = (v4serviceScope as Any).provide(service, () => {
+    try {
+      return run();
+    } catch (error) {
+      failure = { error };
+    }
+  });
+  if (failure) throw failure.error;
+  return result;
+}
+
+/** XState 4 gives its own events a `toString`, which is no part of the event. */
+function plain(event: Any): Any {
+  if (!Object.hasOwn(event, "toString")) return event;
+  const { toString: _own, ...rest } = event;
+  return rest;
+}
+
+function statusOf(state: Any): Head["status"] {
+  return state.done ? "done" : "active";
+}

@@ -1,0 +1,440 @@
+/**
+ * XState 5, gated: a real root actor whose processing is split into computing and running.
+ *
+ * The actor is built on a stub so that its constructor runs no user code, then given the machine. While a
+ * transition is computed, the scope it is handed records instead of executing; delayed events become
+ * timers. Running a turn does what `Actor._process` would have done, in the same order. Children are real
+ * and ungated: their life is an effect of the root, and what they send it lands in the owner's inbox.
+ */
+
+import { deadActor, reviveRefs } from "./dead5.ts";
+import { lenientJson, notJson } from "./json.ts";
+import { noTimers, TimerBook } from "./timers.ts";
+import {
+  type AnyEvent,
+  type ChildRow,
+  type Gate,
+  type Head,
+  Refusal,
+  type Owner,
+  type Stored,
+  type Turn,
+  type ViewParts,
+} from "./types.ts";
+import { v5 } from "./vendored.ts";
+
+// deno-lint-ignore no-explicit-any
+type Any = any;
+
+const RUNNING = 1;
+const STOPPED = 2;
+/** Built-in actions whose execution is an effect; the timers are dealt with apart. */
+const EFFECTS = new Set(["xstate.sendTo", "xstate.spawnChild", "xstate.stopChild", "xstate.emit", "xstate.log"]);
+
+type Step =
+  | { kind: "exec"; action: Any }
+  | { kind: "defer"; run: () => void };
+
+interface Undo {
+  created: Any[];
+  /** Actors that gave up their system id early, so that a new one can take it within the same turn. */
+  unseated: [Any, string][];
+}
+
+interface Record5 {
+  steps: Step[];
+  undo: Undo;
+  event: Any;
+  initial: boolean;
+}
+
+/** A machine prepared for gating, once per process. */
+export function prepare5(machine: Any, maxIterations: number): void {
+  const own = machine.options?.maxIterations;
+  const limit = typeof own === "number" && own < maxIterations ? own : maxIterations;
+  machine.options = { ...machine.options, maxIterations: limit };
+}
+
+export class Gate5 implements Gate {
+  readonly #machine: Any;
+  readonly #owner: Owner;
+  readonly #actor: Any;
+  /** What the scope does with an effect now: record it, or queue it behind the running turn. */
+  #steps: Step[] | null = null;
+  #deferred: (() => void)[] | null = null;
+  #undo: Undo | null = null;
+  #book: TimerBook | null = null;
+
+  constructor(machine: Any, owner: Owner) {
+    this.#machine = machine;
+    this.#owner = owner;
+    const shell = Object.create(machine, {
+      getInitialSnapshot: { value: () => ({ status: "active", children: {} }) },
+      restoreSnapshot: { value: (s: unknown) => s },
+    });
+    const logger = (...args: unknown[]) => owner.log(...args);
+    const actor: Any = new (v5 as Any).Actor(shell, { id: owner.name, logger, devTools: false });
+    this.#actor = actor;
+    actor.logic = machine;
+    actor.src = machine;
+    actor._processingStatus = RUNNING;
+    actor.system._register(actor.sessionId, actor);
+    actor._send = (event: Any) => this.#received(event);
+    // A root that is started or stopped by its own machine stays under the ledger's control.
+    actor.start = actor.stop = actor._stop = () => actor;
+    const scope = actor._actorScope;
+    scope.actionExecutor = (action: Any) => this.#execute(action);
+    scope.defer = (run: () => void) => this.#defer(run);
+    this.#watchSystemIds(actor.system);
+  }
+
+  begin(context: Record<string, unknown> | undefined, revision: number): Turn {
+    const machine = this.#machine;
+    const config = machine.config;
+    const whole = typeof config.context === "function" ? config.context : freshContext(config.context, context);
+    machine.config = { ...config, context: whole };
+    try {
+      return this.#compute({ timers: noTimers, lost: [] }, { type: "xstate.init", input: context }, revision, true, null, () => {
+        const snapshot = machine.getInitialSnapshot(this.#actor._actorScope, context);
+        // The only way to this status here is the catch around the machine's own code.
+        if (snapshot.status === "error") throw snapshot.error;
+        return snapshot;
+      });
+    } finally {
+      machine.config = config;
+    }
+  }
+
+  next(head: Head, event: Any, revision: number, fired?: string): Turn {
+    return this.#compute(
+      head,
+      event,
+      revision,
+      false,
+      null,
+      () => this.#machine.transition(head.state, event, this.#actor._actorScope),
+      fired,
+    );
+  }
+
+  forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined {
+    const ref = (head.state as Any).children[child];
+    if (!ref || ref._processingStatus !== RUNNING) return undefined;
+    return this.#compute(head, event, 0, false, null, () => {
+      this.#defer(() => this.#actor.system._relay(this.#actor, ref, event));
+      return head.state;
+    }, fired);
+  }
+
+  lose(head: Head, child: string, revision: number): Turn | undefined {
+    const state = head.state as Any;
+    if (!head.lost.includes(child)) return undefined;
+    const lost = head.lost.filter((id) => id !== child);
+    const without = { ...head, lost };
+    if (!(child in state.children)) return undefined;
+    const error = new Error(`the service '${child}' was lost: the process that ran it went away`);
+    error.name = "ServiceLost";
+    const event = { type: `xstate.error.actor.${child}`, error, actorId: child };
+    return this.#compute(without, event, revision, false, eventText5(event), () => {
+      this.#unseat(state.children[child]);
+      if (this.#machine.getTransitionData(state, event).length > 0) {
+        return this.#machine.transition(state, event, this.#actor._actorScope);
+      }
+      // Unhandled, it would end the machine; a service lost with its host must not.
+      const { [child]: _gone, ...children } = state.children;
+      return { ...state, children };
+    });
+  }
+
+  run(turn: Turn): void {
+    const { steps, event, initial } = turn.record as Record5;
+    const actor = this.#actor;
+    const deferred: (() => void)[] = [];
+    this.#deferred = deferred;
+    try {
+      // Actions of a transition see the state before it, those of the start see the first state.
+      if (initial) actor._snapshot = turn.state;
+      for (let i = 0; i < steps.length; i++) {
+        const step = steps[i];
+        if (step.kind === "defer") deferred.push(step.run);
+        else this.#guarded(step.action.type, () => step.action.exec(step.action.info, step.action.params));
+      }
+      actor._snapshot = turn.state;
+      for (let run = deferred.shift(); run; run = deferred.shift()) this.#guarded("a deferred effect", run);
+    } finally {
+      this.#deferred = null;
+    }
+    if (actor.observers.size > 0 || turn.status !== "active") this.#tell(turn, event);
+  }
+
+  undo(turn: Turn): void {
+    this.#rollBack((turn.record as Record5).undo);
+  }
+
+  restore(stored: Stored): Head {
+    const actor = this.#actor;
+    const rows = stored.children ?? {};
+    const children: Record<string, Any> = {};
+    const lost: string[] = [];
+    for (const id of Object.keys(rows)) {
+      children[id] = deadActor(actor, id, rows[id]);
+      if (rows[id].active) lost.push(id);
+    }
+    const state = this.#machine.restoreSnapshot(
+      {
+        status: stored.status ?? "active",
+        output: stored.output,
+        error: stored.error,
+        value: stored.value,
+        historyValue: stored.history ?? {},
+        context: {},
+        children: {},
+      },
+      actor._actorScope,
+    );
+    state.context = reviveRefs(stored.context, actor, children);
+    state.children = children;
+    actor._snapshot = state;
+    if (state.status !== "active") actor._processingStatus = STOPPED;
+    return {
+      state,
+      value: state.value,
+      context: state.context,
+      status: state.status,
+      lost,
+      timers: stored.timers ?? noTimers,
+    };
+  }
+
+  stopChildren(): string[] {
+    const stopped: string[] = [];
+    const children = this.#actor._snapshot.children as Record<string, Any>;
+    for (const id of Object.keys(children)) {
+      const child = children[id];
+      if (!child || child._processingStatus !== RUNNING) continue;
+      stopped.push(id);
+      this.#guarded(`stopping '${id}'`, () => child._stop());
+    }
+    return stopped;
+  }
+
+  dispose(): void {
+    this.stopChildren();
+  }
+
+  isRef(value: object): boolean {
+    const ref = value as Any;
+    return ref.ref === ref && typeof ref.send === "function" && typeof ref.sessionId === "string";
+  }
+
+  extraJson(turn: Turn): string {
+    const state = turn.state as Any;
+    let text = "";
+    const remembered = Object.entries(state.historyValue as Record<string, Any[]>);
+    if (remembered.length > 0) {
+      const ids = remembered.map(([id, nodes]) => [id, nodes.map((node) => ({ id: node.id }))]);
+      text = `,"history":${JSON.stringify(Object.fromEntries(ids))}`;
+    }
+    if (state.output !== undefined) text += `,"output":${lenientJson(state.output, this.#owner.limits.contextBytes) ?? "null"}`;
+    if (state.error !== undefined) text += `,"error":${lenientJson(state.error, this.#owner.limits.contextBytes) ?? "null"}`;
+    return text;
+  }
+
+  view(turn: Turn): ViewParts {
+    const state = turn.state as Any;
+    const nodes = (state._nodes as Any[]).filter((n) => n.parent).sort((a, b) => a.order - b.order);
+    return { states: nodes.map((n) => n.path.join(".")), tags: [...state.tags as Set<string>].sort() };
+  }
+
+  /** Compute a turn with everything recorded; undo it all when the machine throws. */
+  #compute(
+    head: Pick<Head, "timers" | "lost">,
+    event: Any,
+    revision: number,
+    initial: boolean,
+    eventText: string | null,
+    transition: () => Any,
+    fired?: string,
+  ): Turn {
+    const steps: Step[] = [];
+    const undo: Undo = { created: [], unseated: [] };
+    const book = new TimerBook(head.timers, revision);
+    if (fired !== undefined) book.fire(fired);
+    this.#steps = steps;
+    this.#undo = undo;
+    this.#book = book;
+    let state: Any;
+    try {
+      state = transition();
+      this.#settleTimers(steps, book);
+      if (state.status !== "active") book.cancelAll();
+    } catch (error) {
+      this.#rollBack(undo);
+      throw error;
+    } finally {
+      this.#steps = this.#undo = this.#book = null;
+    }
+    return {
+      state,
+      value: state.value,
+      context: state.context,
+      status: state.status,
+      lost: head.lost,
+      timers: book.timers,
+      timerOps: book.ops,
+      eventText,
+      effects: steps.length,
+      children: this.#children(state, head.lost, steps),
+      record: { steps, undo, event, initial } satisfies Record5,
+    };
+  }
+
+  #execute(action: Any): void {
+    const steps = this.#steps;
+    if (!steps) return; // only a turn may act, and a turn that runs executes what it recorded
+    const type: string = action.type;
+    if (!type.startsWith("xstate.")) {
+      if (action.exec) steps.push({ kind: "exec", action });
+      return;
+    }
+    const params = action.params;
+    if (type === "xstate.raise") {
+      if (typeof params.delay === "number") steps.push({ kind: "exec", action });
+      return;
+    }
+    if (type === "xstate.cancel") {
+      steps.push({ kind: "exec", action });
+      return;
+    }
+    if (!EFFECTS.has(type)) throw new Refusal("UNKNOWN_EFFECT", `this server does not know the action ${type}`);
+    if (type === "xstate.stopChild") {
+      if (!params) return;
+      this.#unseat(params);
+      if (params._processingStatus === STOPPED) return;
+    } else if (type === "xstate.spawnChild" && !params.actorRef) return;
+    else if (type === "xstate.emit" && this.#actor.eventListeners.size === 0) return;
+    steps.push({ kind: "exec", action });
+  }
+
+  /** Timers leave the recording only when it is whole: a `sendTo` learns its target at the end of a block. */
+  #settleTimers(steps: Step[], book: TimerBook): void {
+    let kept = 0;
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i];
+      if (step.kind === "exec" && this.#isTimer(step.action, book)) continue;
+      steps[kept++] = step;
+    }
+    steps.length = kept;
+  }
+
+  #isTimer(action: Any, book: TimerBook): boolean {
+    const { type, params } = action;
+    if (type === "xstate.cancel") {
+      book.cancel(params.sendId);
+      return true;
+    }
+    const delayed = (type === "xstate.raise" || type === "xstate.sendTo") && typeof params.delay === "number";
+    if (!delayed) return false;
+    const to = type === "xstate.sendTo" ? params.to : this.#actor;
+    // An actor of another machine of this system can only be reached from this process.
+    if (to !== this.#actor && to._parent !== this.#actor) return false;
+    book.set(params.id, params.delay, durable(params.event), to === this.#actor ? null : to.id);
+    return true;
+  }
+
+  #defer(run: () => void): void {
+    if (this.#steps) this.#steps.push({ kind: "defer", run });
+    else this.#deferred?.push(run);
+  }
+
+  #received(event: Any): void {
+    if (this.#steps) this.#steps.push({ kind: "defer", run: () => this.#received(event) });
+    else if (this.#actor._processingStatus === RUNNING) this.#owner.deliver(event);
+  }
+
+  #children(state: Any, lost: readonly string[], steps: Step[]): Record<string, ChildRow> {
+    const rows: Record<string, ChildRow> = {};
+    let stopped: Set<Any> | undefined;
+    for (const id in state.children) {
+      const child = state.children[id];
+      if (!child) continue;
+      if (!stopped) {
+        stopped = new Set();
+        for (const s of steps) if (s.kind === "exec" && s.action.type === "xstate.stopChild") stopped.add(s.action.params);
+      }
+      const alive = child._processingStatus !== STOPPED && child._snapshot.status === "active" && !stopped.has(child);
+      const active = alive || lost.includes(id) ||
+        this.#owner.awaits([`xstate.done.actor.${id}`, `xstate.error.actor.${id}`]);
+      const row: { active: boolean; src?: string; systemId?: string } = { active };
+      if (typeof child.src === "string") row.src = child.src;
+      if (typeof child.systemId === "string") row.systemId = child.systemId;
+      rows[id] = row;
+    }
+    return rows;
+  }
+
+  /** Observers the machine's own code may have put on `self`, and the end of the machine. */
+  #tell(turn: Turn, event: Any): void {
+    const actor = this.#actor;
+    if (turn.status === "error") {
+      actor._stopProcedure();
+      this.#guarded("an observer", () => actor._complete());
+      this.#owner.fault("the machine", (turn.state as Any).error);
+    } else this.#guarded("an observer", () => actor.update(turn.state, event));
+  }
+
+  #guarded(what: string, run: () => unknown): void {
+    try {
+      run();
+    } catch (error) {
+      this.#owner.fault(what, error);
+    }
+  }
+
+  /** Make system ids transactional: what a turn takes or gives up can be put back. */
+  #watchSystemIds(system: Any): void {
+    const take = system._set;
+    system._set = (systemId: string, actor: Any) => {
+      take(systemId, actor);
+      this.#undo?.created.push(actor);
+    };
+  }
+
+  #unseat(actor: Any): void {
+    const inner = actor._snapshot?.children;
+    if (inner) for (const child of Object.values(inner)) if (child) this.#unseat(child);
+    const systemId = actor.systemId;
+    if (typeof systemId !== "string" || actor.system.get(systemId) !== actor) return;
+    this.#undo!.unseated.push([actor, systemId]);
+    actor.system._unregister(actor);
+    actor.system._register(actor.sessionId, actor);
+  }
+
+  #rollBack(undo: Undo): void {
+    const system = this.#actor.system;
+    for (const actor of undo.created) system._unregister(actor);
+    for (const [actor, systemId] of undo.unseated) system._set(systemId, actor);
+    undo.created.length = undo.unseated.length = 0;
+  }
+}
+
+/** The machine's own context, copied so that no instance can change another's, under what the caller gave. */
+export function freshContext(own: unknown, given: Record<string, unknown> | undefined): Record<string, unknown> {
+  const copy = own && typeof own === "object" && notJson(own, () => false) === undefined
+    ? JSON.parse(JSON.stringify(own))
+    : { ...(own as object | undefined) };
+  return given ? { ...copy, ...given } : copy;
+}
+
+/** The JSON of an event that has to survive a restart. */
+export function durable(event: Any): string {
+  const fault = event && typeof event === "object" ? notJson(event, () => false) : " is not an object";
+  if (fault !== undefined) {
+    throw new Refusal("EVENT_UNSERIALIZABLE", `a delayed event must survive a restart, but event${fault}`);
+  }
+  return JSON.stringify(event);
+}
+
+function eventText5(event: { type: string; error: Error; actorId: string }): string {
+  return JSON.stringify({ ...event, error: { name: event.error.name, message: event.error.message } });
+}

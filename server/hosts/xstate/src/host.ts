@@ -1,0 +1,285 @@
+/**
+ * The operations of the wire: finds the instance, asks its authorisers, has its gate compute, answers.
+ *
+ * Everything is done at once, in the order it came, unless an authoriser promises an answer; then what
+ * follows for that instance waits its turn.
+ */
+
+import { ask, type Verdict } from "./authorise.ts";
+import { Gate4 } from "./gate4.ts";
+import { Gate5, prepare5 } from "./gate5.ts";
+import { eventOf, Instance, type Tell } from "./instance.ts";
+import { eventJson } from "./json.ts";
+import { type Loaded } from "./load.ts";
+import { instanceOf } from "./output.ts";
+import { reviveRefs4 } from "./ref4.ts";
+import { type AnyEvent, type Head, type Limits, Refusal, type Stored, type Turn } from "./types.ts";
+import { clean, type Frame } from "./wire.ts";
+
+const EVENT = 0;
+const TIMER = 1;
+const INBOX = 2;
+const LOST = 3;
+
+const OUTCOMES = 0;
+const NEED = 1;
+const LOST_CHILDREN = 2;
+
+const DENIED = 1;
+const FAILED = 2;
+const SKIPPED = [3];
+
+/** Types that only the machine and this host may send. */
+const RESERVED = /^(?:xstate|done|error)\./;
+
+type Outcome = unknown[];
+type MaybePromise<T> = T | Promise<T>;
+type Input = [number, ...unknown[]];
+type Resume = [name: string, snapshot: string] | null;
+
+export class Host {
+  readonly #instances = new Map<number, Instance>();
+
+  constructor(readonly loaded: Loaded, readonly limits: Limits, readonly tell: Tell, readonly reply: (f: Frame) => void) {
+    if (loaded.dialect === "v5") prepare5(loaded.machine, limits.maxIterations);
+  }
+
+  /** Serve one frame that names an instance: `[id, op, uid, ...]`. */
+  serve(frame: Frame): void {
+    const uid = frame[2] as number;
+    const instance = this.#instances.get(uid);
+    if (instance?.busy) {
+      instance.busy = instance.busy.then(() => this.serve(frame));
+      return;
+    }
+    instanceOf.run(uid, () => {
+      try {
+        const result = this.#perform(frame);
+        if (result instanceof Promise) this.#wait(uid, frame[0] as number, result);
+        else if (result !== undefined) this.reply([frame[0], 1, result]);
+      } catch (error) {
+        this.reply([frame[0], 0, { reason: "HOST_BUG", message: clean(error) }]);
+      }
+    });
+  }
+
+  #wait(uid: number, id: number, result: Promise<unknown>): void {
+    this.reply([0, "later", id]);
+    const instance = this.#instances.get(uid);
+    const done = result.then(
+      (value) => this.reply([id, 1, value]),
+      (error) => this.reply([id, 0, { reason: "HOST_BUG", message: clean(error) }]),
+    );
+    if (!instance) return;
+    const busy: Promise<void> = done.finally(() => {
+      if (instance.busy === busy) instance.busy = undefined;
+    });
+    instance.busy = busy;
+  }
+
+  #perform(frame: Frame): unknown {
+    const uid = frame[2] as number;
+    switch (frame[1]) {
+      case "step":
+        return this.#step(uid, frame[3] as number, frame[4] as Input[], frame[5] as Resume);
+      case "commit":
+        this.#instances.get(uid)?.commit(frame[3] as number);
+        return true;
+      case "start":
+        return this.#start(uid, frame[3] as string, frame[4] as string | null, frame[5] as string | null);
+      case "read":
+        return this.#read(uid, frame[3] as number, frame[4] as string, frame[5] as Resume);
+      case "abort":
+        this.#abort(uid, frame[3] as number);
+        return undefined;
+      case "stop":
+        this.#instances.get(uid)?.stopChildren();
+        return undefined;
+      case "drop":
+        this.#drop(uid);
+        return undefined;
+      default:
+        throw new Refusal("HOST_BUG", `unknown operation ${frame[1]}`);
+    }
+  }
+
+  #start(uid: number, name: string, contextText: string | null, auth: string | null): MaybePromise<Outcome> {
+    this.#drop(uid);
+    const instance = this.#open(uid, name);
+    const context = contextText === null ? undefined : JSON.parse(contextText);
+    const begin = () => this.#turn(instance, () => instance.gate.begin(context, 1), '{"type":"xstate.init"}');
+    if (auth === null) return begin();
+    const question = { type: "initialization", machineInstanceName: name, context: context ?? {} };
+    return this.#allowed(question, auth, begin);
+  }
+
+  #step(uid: number, revision: number, inputs: Input[], resume: Resume): MaybePromise<unknown> {
+    let instance = this.#instances.get(uid);
+    if (!instance || !instance.head && instance.topRevision === 0 || !instance.standOn(revision)) {
+      if (instance) this.#drop(uid);
+      if (resume === null) return [NEED];
+      instance = this.#open(uid, resume[0]);
+      instance.restore(revision, JSON.parse(resume[1]));
+      const lost = instance.head!.lost;
+      if (lost.length > 0 && inputs[0]?.[0] !== LOST) return [LOST_CHILDREN, lost];
+    }
+    if (inputs[0]?.[0] !== LOST) {
+      const stopped = instance.takeUnreported();
+      if (stopped.length > 0) return [LOST_CHILDREN, stopped];
+    }
+    return this.#take(instance, inputs, 0, []);
+  }
+
+  #take(instance: Instance, inputs: Input[], from: number, outcomes: Outcome[]): MaybePromise<unknown> {
+    for (let i = from; i < inputs.length; i++) {
+      const outcome = this.#input(instance, inputs[i]);
+      if (outcome instanceof Promise) {
+        return outcome.then((value) => {
+          outcomes.push(value);
+          return waits(value) ? this.#done(instance, outcomes) : this.#take(instance, inputs, i + 1, outcomes);
+        });
+      }
+      outcomes.push(outcome);
+      if (waits(outcome)) break;
+    }
+    return this.#done(instance, outcomes);
+  }
+
+  #done(instance: Instance, outcomes: Outcome[]): unknown {
+    instance.announce();
+    return [OUTCOMES, outcomes];
+  }
+
+  #input(instance: Instance, input: Input): MaybePromise<Outcome> {
+    const head = instance.top!;
+    const revision = instance.topRevision + 1;
+    switch (input[0]) {
+      case EVENT:
+        return this.#event(instance, head, revision, input[1] as string, input[2] as string | null);
+      case TIMER: {
+        const [, id, text, target] = input as [number, string, string, string | null];
+        if (head.status !== "active" || !pending(head, id)) return SKIPPED;
+        return this.#turn(instance, () => {
+          const event = eventOf(text);
+          if (target === null) return instance.gate.next(head, event, revision, id);
+          return instance.gate.forward(head, target, event, id);
+        }, null);
+      }
+      case INBOX: {
+        const event = instance.take() as AnyEvent | undefined;
+        if (event === undefined || head.status !== "active") return SKIPPED;
+        const plain = (event.$$type === "scxml" ? event.data : event) as AnyEvent;
+        const text = eventJson(plain, this.limits.contextBytes);
+        const outcome = this.#turn(instance, () => instance.gate.next(head, event, revision, undefined), text, event);
+        if (outcome[0] === FAILED) instance.fault(`the event ${clean(plain.type, 200)} of a service`, outcome[2]);
+        return outcome;
+      }
+      case LOST:
+        if (head.status !== "active") return SKIPPED;
+        return this.#turn(instance, () => instance.gate.lose(head, input[1] as string, revision), null);
+      default:
+        throw new Refusal("HOST_BUG", "unknown input");
+    }
+  }
+
+  #event(i: Instance, head: Head, revision: number, text: string, auth: string | null): MaybePromise<Outcome> {
+    let event: AnyEvent;
+    try {
+      event = eventOf(text);
+      if (auth !== null && RESERVED.test(event.type)) {
+        throw new Refusal("EVENT_RESERVED", `callers cannot send ${clean(event.type, 200)}: the name is XState's own`);
+      }
+    } catch (error) {
+      return failed(error);
+    }
+    const next = () => {
+      if (head.status !== "active") return SKIPPED;
+      const given = text.charCodeAt(0) === 34 ? JSON.stringify(event) : null;
+      return this.#turn(i, () => i.gate.next(head, event, revision, undefined), given);
+    };
+    if (auth === null) return next();
+    const { value: state, context } = head;
+    const question = { type: "event", machineInstanceName: i.name, state, context, event };
+    return this.#allowed(question, auth, next);
+  }
+
+  #allowed(question: Record<string, unknown>, auth: string, then: () => Outcome): MaybePromise<Outcome> {
+    const verdict = ask("allowWrite", this.loaded, question, auth, this.limits.authoriserMs);
+    if (verdict instanceof Promise) return verdict.then((late) => late === undefined ? then() : [DENIED, late]);
+    return verdict === undefined ? then() : [DENIED, verdict];
+  }
+
+  #turn(instance: Instance, compute: () => Turn | undefined, text: string | null, taken?: unknown): Outcome {
+    let turn: Turn | undefined;
+    try {
+      turn = compute();
+      if (!turn) return SKIPPED;
+      const outcome = instance.write(turn, text);
+      instance.push(turn, taken);
+      return outcome;
+    } catch (error) {
+      if (turn) instance.gate.undo(turn);
+      return failed(error);
+    }
+  }
+
+  #read(uid: number, revision: number, auth: string, resume: Resume): MaybePromise<boolean | null> {
+    const instance = this.#instances.get(uid);
+    let name = instance?.name;
+    let seen: { value: unknown; context: unknown } | undefined = instance?.at(revision);
+    if (resume !== null) {
+      const stored: Stored = JSON.parse(resume[1]);
+      seen = { value: stored.value, context: reviveRefs4(stored.context) };
+      name = resume[0];
+    }
+    if (!seen) return null;
+    const question = { machineInstanceName: name, state: seen.value, context: seen.context };
+    const verdict = ask("allowRead", this.loaded, question, auth, this.limits.authoriserMs);
+    const answer = (why: Verdict) => why === undefined;
+    return verdict instanceof Promise ? verdict.then(answer) : answer(verdict);
+  }
+
+  #abort(uid: number, revision: number): void {
+    const instance = this.#instances.get(uid);
+    if (!instance) return;
+    // The start itself, or a state this host has moved on from, cannot be taken back: forget it all.
+    if (revision < instance.revision || revision === 0) this.#drop(uid);
+    else instance.abort(revision);
+  }
+
+  #open(uid: number, name: string): Instance {
+    const { dialect, machine } = this.loaded;
+    const instance = new Instance(uid, name, this.limits, this.tell, (owner) => {
+      return dialect === "v5" ? new Gate5(machine, owner) : new Gate4(machine, owner);
+    });
+    this.#instances.set(uid, instance);
+    return instance;
+  }
+
+  #drop(uid: number): void {
+    const instance = this.#instances.get(uid);
+    if (!instance) return;
+    this.#instances.delete(uid);
+    instance.abort(instance.revision);
+    instance.gate.dispose();
+  }
+}
+
+function waits(outcome: Outcome): boolean {
+  return outcome[0] === 0 && (outcome[10] as number) > 0;
+}
+
+function pending(head: Head, unique: string): boolean {
+  for (const id in head.timers) if (head.timers[id].includes(unique)) return true;
+  return false;
+}
+
+function failed(error: unknown): Outcome {
+  if (error instanceof Refusal) return [FAILED, error.reason, clean(error.message)];
+  const message = error instanceof Error ? `${error.message}` : String(error);
+  const looped = message.startsWith("Infinite loop detected") ||
+    (error instanceof RangeError && message.includes("call stack"));
+  if (looped) return [FAILED, "MACHINE_LOOPED", "the machine did not come to rest: its transitions go round in circles"];
+  const name = error instanceof Error && error.name !== "Error" ? `${error.name}: ` : "";
+  return [FAILED, "MACHINE_THREW", clean(`${name}${message}`)];
+}

@@ -1,0 +1,69 @@
+/**
+ * Timers as the machine means them: by the id it gave, which it may give twice.
+ *
+ * XState arms a second timer of the same id beside the first, and `cancel` reaches the newest only. The
+ * ledger's timers have unique ids, so a step that sets one names it after its revision.
+ */
+
+import type { TimerOp, Timers } from "./types.ts";
+
+export const noTimers: Timers = Object.freeze({});
+
+export class TimerBook {
+  readonly ops: TimerOp[] = [];
+  #timers: Record<string, readonly string[]>;
+  #count = 0;
+
+  constructor(before: Timers, readonly revision: number) {
+    this.#timers = before as Record<string, readonly string[]>;
+  }
+
+  get timers(): Timers {
+    return this.#timers;
+  }
+
+  set(id: string | undefined, delay: number, eventText: string, target: string | null): void {
+    const ordinal = this.#count++;
+    const known = id === undefined ? undefined : this.#timers[id];
+    const name = id ?? "";
+    const unique = id === undefined || known ? `${name}~${this.revision}.${ordinal}` : id;
+    const rest = this.#timers[name] ?? [];
+    // Without an id nothing can cancel it, so the newest place stays empty.
+    const held = id === undefined ? ["", unique, ...rest.slice(1)] : [unique, ...rest.filter((other) => other !== "")];
+    this.#timers = { ...this.#timers, [name]: held };
+    const wait = delay > 0 ? Math.ceil(delay) : 0;
+    this.ops.push([unique, Number.isSafeInteger(wait) ? wait : Number.MAX_SAFE_INTEGER, eventText, target]);
+  }
+
+  cancel(id: string): void {
+    const held = this.#timers[id];
+    if (!held || held[0] === "") return;
+    this.ops.push([held[0]]);
+    this.#replace(id, held.length > 1 ? ["", ...held.slice(1)] : []);
+  }
+
+  /** A timer fired: it is pending no more. False when it was not pending. */
+  fire(unique: string): boolean {
+    for (const id of Object.keys(this.#timers)) {
+      const held = this.#timers[id];
+      const at = held.indexOf(unique);
+      if (at < 0 || unique === "") continue;
+      const rest = held.filter((other) => other !== unique);
+      this.#replace(id, at === 0 ? (rest.length ? ["", ...rest] : []) : rest.length === 1 && rest[0] === "" ? [] : rest);
+      return true;
+    }
+    return false;
+  }
+
+  cancelAll(): void {
+    for (const id of Object.keys(this.#timers)) {
+      for (const unique of this.#timers[id]) if (unique !== "") this.ops.push([unique]);
+    }
+    this.#timers = noTimers as Record<string, readonly string[]>;
+  }
+
+  #replace(id: string, held: readonly string[]): void {
+    const { [id]: _gone, ...rest } = this.#timers;
+    this.#timers = held.length ? { ...rest, [id]: held } : Object.keys(rest).length ? rest : (noTimers as Record<string, readonly string[]>);
+  }
+}

@@ -1,0 +1,108 @@
+/** What the gates and the instances say to each other. A gate knows one dialect; an instance knows none. */
+
+/** `[id, delay_ms, event_json, target]` sets a timer, `[id]` cancels one. */
+export type TimerOp = [string, number, string, string | null] | [string];
+
+/** Timers that are pending, by the id the machine gave them: `[the one cancel() means or "", ...others]`. */
+export type Timers = Readonly<Record<string, readonly string[]>>;
+
+/** A state of one machine and what belongs to it: immutable, so that dropping it is forgetting it. */
+export interface Head {
+  /** The dialect's own snapshot object. */
+  readonly state: unknown;
+  readonly value: unknown;
+  readonly context: unknown;
+  readonly status: "active" | "done" | "error" | "stopped";
+  /** Children that ran in a process that is gone and have not been reported to the machine yet. */
+  readonly lost: readonly string[];
+  readonly timers: Timers;
+}
+
+/** A computed step: its effects are recorded, not run. */
+export interface Turn extends Head {
+  readonly eventText: string | null;
+  readonly timerOps: readonly TimerOp[];
+  readonly effects: number;
+  /** Children that will be running once the effects have run, with what is needed to know them again. */
+  readonly children: Readonly<Record<string, ChildRow>>;
+  readonly record: unknown;
+}
+
+export interface ChildRow {
+  readonly active: boolean;
+  readonly src?: string;
+  readonly systemId?: string;
+}
+
+/** An event as a gate takes it: the dialect's own form. */
+export type AnyEvent = { type: string } & Record<string, unknown>;
+
+export interface Limits {
+  contextBytes: number;
+  maxIterations: number;
+  authoriserMs: number;
+  logBytes: number;
+  logLines: number;
+}
+
+/** What a snapshot is in the ledger. */
+export interface Stored {
+  value: unknown;
+  status?: Head["status"];
+  context: unknown;
+  output?: unknown;
+  error?: unknown;
+  history?: unknown;
+  children?: Record<string, ChildRow>;
+  timers?: Record<string, string[]>;
+}
+
+/** A failure with a reason of the catalogue; anything else a machine throws is MACHINE_THREW. */
+export class Refusal extends Error {
+  constructor(readonly reason: string, message: string, readonly metadata: Record<string, string | number> = {}) {
+    super(message);
+  }
+}
+
+/** One machine of one instance, held so that nothing runs before it is told to. */
+export interface Gate {
+  /** The initial step. Throws what the machine throws. */
+  begin(context: Record<string, unknown> | undefined, revision: number): Turn;
+  /** The step an event causes on `head`. Throws what the machine throws, having undone everything. */
+  next(head: Head, event: unknown, revision: number, fired: string | undefined): Turn;
+  /** A step that hands an event to a running child, or undefined when the child is gone. */
+  forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined;
+  /** The step by which a lost child is reported, or undefined when the machine has it no more. */
+  lose(head: Head, child: string, revision: number): Turn | undefined;
+  /** Run the recorded effects of a turn on the committed state and make it the committed state. */
+  run(turn: Turn): void;
+  /** Undo what computing a turn changed outside of it. */
+  undo(turn: Turn): void;
+  /** Take up a stored snapshot as the committed state. */
+  restore(stored: Stored): Head;
+  /** Stop every running child; their ids. */
+  stopChildren(): string[];
+  dispose(): void;
+  isRef(value: object): boolean;
+  /** What of the snapshot goes beside value, context and children: raw JSON members, each with a leading comma. */
+  extraJson(turn: Turn): string;
+  view(turn: Turn): ViewParts;
+}
+
+export interface ViewParts {
+  states: string[];
+  tags: string[];
+}
+
+/** How a gate reaches its instance. */
+export interface Owner {
+  readonly name: string;
+  readonly limits: Limits;
+  /** Take an event a child sent. */
+  deliver(event: unknown): void;
+  /** Whether an event of one of these types waits in the inbox. */
+  awaits(types: readonly string[]): boolean;
+  /** An effect failed after its commit. */
+  fault(what: string, error: unknown): void;
+  log(...args: unknown[]): void;
+}

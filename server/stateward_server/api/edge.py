@@ -1,0 +1,154 @@
+"""What every RPC passes, in this order: log line, error translation, size, authentication, scope.
+
+Health and reflection pass untouched. An RPC that has no scope in `auth/scopes.py` is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import structlog
+
+from stateward_server.api.caller import Context, caller
+from stateward_server.api.status import status_of
+from stateward_server.auth.authenticator import Authenticator
+from stateward_server.auth.scopes import BY_METHOD
+from stateward_server.model.errors import Internal, PermissionDenied, ResourceExhausted, StatewardError
+from stateward_server.model.principal import Principal
+from stateward_server.ports.clock import Entropy
+
+log = structlog.get_logger()
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+AUTH_CONTEXT_KEY = "stateward-auth-context-bin"
+
+_Details = grpc.HandlerCallDetails
+_Handler = Any
+"""An RPC's handler: gRPC's stubs type it for the blocking server only."""
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """Wraps each method's handler once, then serves it from memory."""
+
+    def __init__(self, authenticator: Authenticator, entropy: Entropy) -> None:
+        self._authenticator = authenticator
+        self._entropy = entropy
+        self._wrapped: dict[str, _Handler] = {}
+
+    async def intercept_service(
+        self, continuation: Callable[[_Details], Awaitable[_Handler]], handler_call_details: _Details
+    ) -> _Handler:
+        method: str = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None or not method.startswith("/stateward."):
+                return handler
+            wrapped = self._wrap(method, handler)
+            self._wrapped[method] = wrapped
+        return wrapped
+
+    def _wrap(self, method: str, handler: _Handler) -> _Handler:
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._streaming(method, handler.unary_stream),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(method, handler.unary_unary),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(
+        self, method: str, serve: Callable[[Any, Any], Awaitable[Any]]
+    ) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def call(request: Any, context: Context) -> Any:
+            line = _Line(method)
+            try:
+                line.principal = await self._admit(method, request, context)
+                return await serve(request, context)
+            except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
+                await context.abort_with_status(status_of(self._explain(error, line)))
+            finally:
+                line.write()
+
+        return call
+
+    def _streaming(
+        self, method: str, serve: Callable[[Any, Any], AsyncIterator[Any]]
+    ) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            line = _Line(method)
+            try:
+                line.principal = await self._admit(method, request, context)
+                async for response in serve(request, context):
+                    yield response
+            except GeneratorExit:
+                line.outcome = "CANCELLED"
+                raise
+            except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
+                await context.abort_with_status(status_of(self._explain(error, line)))
+            finally:
+                line.write()
+
+        return call
+
+    async def _admit(self, method: str, request: Any, context: Context) -> Principal:
+        size = request.ByteSize()
+        if size > MAX_REQUEST_BYTES:
+            raise ResourceExhausted(
+                "REQUEST_TOO_LARGE",
+                f"the request has {size} bytes, {MAX_REQUEST_BYTES} are allowed",
+                limit_bytes=MAX_REQUEST_BYTES,
+            )
+        bearer, act_as = "", None
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
+                bearer = value[7:]
+            elif key == AUTH_CONTEXT_KEY and isinstance(value, bytes):
+                act_as = value
+        principal = await self._authenticator.authenticate(bearer, act_as)
+        scope = BY_METHOD.get(method)
+        if scope is None:
+            raise PermissionDenied("SCOPE_MISSING", "this call is not open to anyone")
+        principal.require(scope)
+        caller.set(principal)
+        return principal
+
+    def _explain(self, error: BaseException, line: _Line) -> StatewardError:
+        """Return the refusal for an error; re-raise what must not be swallowed."""
+        if isinstance(error, StatewardError):
+            line.outcome = error.reason
+            return error
+        if not isinstance(error, Exception) or isinstance(error, grpc.aio.AbortError):
+            line.outcome = "CANCELLED" if isinstance(error, asyncio.CancelledError) else "ABORTED"
+            raise error
+        error_id = self._entropy.token_bytes(8).hex()
+        line.outcome = "INTERNAL"
+        log.error("rpc_crashed", method=line.method, error_id=error_id, exc_info=error)
+        return Internal(
+            "INTERNAL", f"the server met an error of its own (error id {error_id})", error_id=error_id
+        )
+
+
+class _Line:
+    """The one log line of an RPC."""
+
+    __slots__ = ("method", "outcome", "principal", "started")
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.outcome = "OK"
+        self.principal: Principal | None = None
+        self.started = time.perf_counter_ns()
+
+    def write(self) -> None:
+        who = {"org": self.principal.org, "subject": self.principal.subject} if self.principal else {}
+        elapsed_ms = (time.perf_counter_ns() - self.started) // 1000 / 1000
+        log.info("rpc_served", method=self.method, outcome=self.outcome, elapsed_ms=elapsed_ms, **who)

@@ -1,0 +1,118 @@
+"""InstanceService: the door that events come through."""
+
+from __future__ import annotations
+
+from stateward.v1 import instance_service_pb2 as pb
+from stateward.v1 import instance_service_pb2_grpc as rpc
+from stateward_server.api import convert
+from stateward_server.api.caller import Context, caller
+from stateward_server.api.outcomes import Outcomes
+from stateward_server.api.paging import PageTokens, page_size
+from stateward_server.api.paths import instance_path, parse_instance, parse_machine, parse_version
+from stateward_server.catalog.catalog import Machines
+from stateward_server.engine.engine import Engine
+from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.ledger import InstanceKey
+from stateward_server.model.names import MachineName, VersionId, instance_name
+from stateward_server.query.query import Query
+
+
+class InstanceServicer(rpc.InstanceServiceServicer):
+    """Converts, calls one room, converts back."""
+
+    def __init__(
+        self, engine: Engine, machines: Machines, query: Query, outcomes: Outcomes, pages: PageTokens
+    ) -> None:
+        self._engine = engine
+        self._machines = machines
+        self._query = query
+        self._outcomes = outcomes
+        self._pages = pages
+
+    async def CreateInstance(
+        self, request: pb.CreateInstanceRequest, _context: Context
+    ) -> pb.CreateInstanceResponse:
+        who = caller.get()
+        machine = parse_machine(request.parent, "parent")
+        key = InstanceKey(who.org, machine, instance_name(request.instance_id))
+        initial = convert.context(request.context_json)
+        wait = convert.wait(request.wait if request.HasField("wait") else None)
+        tag = convert.request_tag(request.request_id, request.context_json, request.version)
+        version = await self._machines.to_start(who.org, machine, _wanted(request.version, machine))
+        head, reply = await self._engine.create(key, version, initial, who.auth_json, request=tag, wait=wait)
+        return pb.CreateInstanceResponse(
+            instance=convert.instance(head, reply.latest), condition_met=reply.met, replayed=reply.replayed
+        )
+
+    async def GetInstance(self, request: pb.GetInstanceRequest, _context: Context) -> pb.GetInstanceResponse:
+        who = caller.get()
+        loaded = await self._engine.read(parse_instance(request.name, "name", who.org), who.auth_json)
+        return pb.GetInstanceResponse(instance=convert.instance(loaded.instance, loaded.last))
+
+    async def ListInstances(
+        self, request: pb.ListInstancesRequest, _context: Context
+    ) -> pb.ListInstancesResponse:
+        who = caller.get()
+        machine = parse_machine(request.parent, "parent")
+        size = page_size(request.page_size)
+        listing = (who.org, "instances", machine)
+        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else 0
+        found = await self._query.instances(who.org, machine, after, size + 1)
+        more = len(found) > size
+        return pb.ListInstancesResponse(
+            instances=[convert.listed_instance(each) for each in found[:size]],
+            next_page_token=self._pages.encode(listing, [found[size - 1].instance.uid]) if more else "",
+        )
+
+    async def DeleteInstance(
+        self, request: pb.DeleteInstanceRequest, _context: Context
+    ) -> pb.DeleteInstanceResponse:
+        key = parse_instance(request.name, "name", caller.get().org)
+        done = await self._outcomes.find(key.org, "DeleteInstance", request.request_id, request.name)
+        if done.stored is None:
+            await self._engine.delete(key, done.fresh)
+        return pb.DeleteInstanceResponse()
+
+    async def SendEvent(self, request: pb.SendEventRequest, _context: Context) -> pb.SendEventResponse:
+        who = caller.get()
+        key = parse_instance(request.name, "name", who.org)
+        reply = await self._engine.send(
+            key,
+            convert.event(request.event_json),
+            who.auth_json,
+            request=convert.request_tag(request.request_id, request.event_json),
+            expected_revision=request.expected_revision,
+            wait=convert.wait(request.wait if request.HasField("wait") else None),
+        )
+        return pb.SendEventResponse(
+            state=convert.state(reply.latest),
+            revision=reply.own.revision,
+            condition_met=reply.met,
+            replayed=reply.replayed,
+        )
+
+    async def ListTransitions(
+        self, request: pb.ListTransitionsRequest, _context: Context
+    ) -> pb.ListTransitionsResponse:
+        key = parse_instance(request.parent, "parent", caller.get().org)
+        size = page_size(request.page_size)
+        listing = (key.org, "transitions", key.machine, key.name)
+        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else 0
+        found = await self._query.transitions(key, after, size + 1)
+        more = len(found) > size
+        path = instance_path(key.machine, key.name)
+        return pb.ListTransitionsResponse(
+            transitions=[convert.transition(path, each) for each in found[:size]],
+            next_page_token=self._pages.encode(listing, [found[size - 1].revision]) if more else "",
+        )
+
+
+def _wanted(path: str, machine: MachineName) -> VersionId | None:
+    if not path:
+        return None
+    owner, version = parse_version(path, "version")
+    if owner != machine:
+        raise InvalidArgument(
+            "INVALID_NAME", f"version is one of machine {owner!r}, not {machine!r}", field="version"
+        )
+    return version

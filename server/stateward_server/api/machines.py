@@ -1,0 +1,144 @@
+"""MachineService: publishing machines and versions."""
+
+from __future__ import annotations
+
+from stateward.v1 import machine_service_pb2 as pb
+from stateward.v1 import machine_service_pb2_grpc as rpc
+from stateward_server.api import convert
+from stateward_server.api.caller import Context, caller
+from stateward_server.api.outcomes import Outcomes
+from stateward_server.api.paging import PageTokens, page_size
+from stateward_server.api.paths import parse_machine, parse_version
+from stateward_server.catalog.catalog import Machines
+from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.machine import Module
+from stateward_server.model.names import VersionId, machine_name
+
+_MAX_CLIENT_INFO = 256
+
+
+class MachineServicer(rpc.MachineServiceServicer):
+    """Converts, calls the catalog, converts back."""
+
+    def __init__(self, machines: Machines, outcomes: Outcomes, pages: PageTokens) -> None:
+        self._machines = machines
+        self._outcomes = outcomes
+        self._pages = pages
+
+    async def CreateMachine(
+        self, request: pb.CreateMachineRequest, _context: Context
+    ) -> pb.CreateMachineResponse:
+        org = caller.get().org
+        name = machine_name(request.machine_id)
+        done = await self._outcomes.find(org, "CreateMachine", request.request_id, name)
+        if done.stored is None:
+            machine = await self._machines.create(org, name, done.fresh)
+        else:
+            machine = await self._machines.get(org, name)
+        return pb.CreateMachineResponse(machine=convert.machine(machine))
+
+    async def GetMachine(self, request: pb.GetMachineRequest, _context: Context) -> pb.GetMachineResponse:
+        machine = await self._machines.get(caller.get().org, parse_machine(request.name, "name"))
+        return pb.GetMachineResponse(machine=convert.machine(machine))
+
+    async def ListMachines(
+        self, request: pb.ListMachinesRequest, _context: Context
+    ) -> pb.ListMachinesResponse:
+        org = caller.get().org
+        size = page_size(request.page_size)
+        listing = (org, "machines")
+        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else ""
+        found = await self._machines.list(org, after, size + 1)
+        more = len(found) > size
+        return pb.ListMachinesResponse(
+            machines=[convert.machine(each) for each in found[:size]],
+            next_page_token=self._pages.encode(listing, [found[size - 1].name]) if more else "",
+        )
+
+    async def UpdateMachine(
+        self, request: pb.UpdateMachineRequest, _context: Context
+    ) -> pb.UpdateMachineResponse:
+        org = caller.get().org
+        if list(request.update_mask.paths) != ["current_version"]:
+            raise InvalidArgument(
+                "INVALID_FIELD", "update_mask must be 'current_version'", field="update_mask"
+            )
+        name = parse_machine(request.machine.name, "machine.name")
+        owner, version = parse_version(request.machine.current_version, "machine.current_version")
+        if owner != name:
+            raise InvalidArgument(
+                "INVALID_NAME",
+                f"current_version is one of machine {owner!r}",
+                field="machine.current_version",
+            )
+        done = await self._outcomes.find(org, "UpdateMachine", request.request_id, name, version)
+        if done.stored is None:
+            machine = await self._machines.choose(org, name, version, done.fresh)
+        else:
+            machine = await self._machines.get(org, name)
+        return pb.UpdateMachineResponse(machine=convert.machine(machine))
+
+    async def DeleteMachine(
+        self, request: pb.DeleteMachineRequest, _context: Context
+    ) -> pb.DeleteMachineResponse:
+        org = caller.get().org
+        name = parse_machine(request.name, "name")
+        done = await self._outcomes.find(org, "DeleteMachine", request.request_id, name)
+        if done.stored is None:
+            await self._machines.delete(org, name, done.fresh)
+        return pb.DeleteMachineResponse()
+
+    async def CreateMachineVersion(
+        self, request: pb.CreateMachineVersionRequest, _context: Context
+    ) -> pb.CreateMachineVersionResponse:
+        org = caller.get().org
+        name = parse_machine(request.parent, "parent")
+        if len(request.client_info) > _MAX_CLIENT_INFO:
+            raise InvalidArgument(
+                "INVALID_FIELD",
+                f"client_info has more than {_MAX_CLIENT_INFO} characters",
+                field="client_info",
+            )
+        module = self._module(request)
+        done = await self._outcomes.find(
+            org, "CreateMachineVersion", request.request_id, name, module.source, request.client_info
+        )
+        if done.stored is None:
+            version = await self._machines.publish(
+                org, name, module, request.client_info, make_current=request.make_current, request=done.fresh
+            )
+        else:
+            version = await self._machines.version(org, name, VersionId(done.stored))
+        return pb.CreateMachineVersionResponse(machine_version=convert.version(version))
+
+    async def GetMachineVersion(
+        self, request: pb.GetMachineVersionRequest, _context: Context
+    ) -> pb.GetMachineVersionResponse:
+        name, version = parse_version(request.name, "name")
+        found = await self._machines.version(caller.get().org, name, version)
+        return pb.GetMachineVersionResponse(machine_version=convert.version(found))
+
+    async def ListMachineVersions(
+        self, request: pb.ListMachineVersionsRequest, _context: Context
+    ) -> pb.ListMachineVersionsResponse:
+        org = caller.get().org
+        name = parse_machine(request.parent, "parent")
+        size = page_size(request.page_size)
+        listing = (org, "versions", name)
+        created, last = self._pages.decode(listing, request.page_token) if request.page_token else (-1, "")
+        found = await self._machines.versions(org, name, (created, last), size + 1)
+        end = found[size - 1] if len(found) > size else None
+        return pb.ListMachineVersionsResponse(
+            machine_versions=[convert.version(each) for each in found[:size]],
+            next_page_token=self._pages.encode(listing, [end.created_at, end.id]) if end else "",
+        )
+
+    def _module(self, request: pb.CreateMachineVersionRequest) -> Module:
+        language = convert.language(request.language)
+        match request.WhichOneof("module"):
+            case "module_text":
+                return self._machines.from_text(request.module_text, language)
+            case "module_gzip":
+                return self._machines.unpack(request.module_gzip, language)
+            case _:
+                raise InvalidArgument("INVALID_FIELD", "send module_text or module_gzip", field="module")

@@ -1,0 +1,56 @@
+"""Page sizes and page tokens. A token holds a position and a MAC over the list it belongs to.
+
+Form: base64url(position JSON) "." base64url(first 16 bytes of HMAC-SHA-256 over list and position).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from stateward_server.model.errors import InvalidArgument
+
+_DEFAULT = 50
+_MAXIMUM = 1000
+
+
+def page_size(asked: int) -> int:
+    """0 is the default, too large is capped. Raises InvalidArgument (INVALID_FIELD) for a negative size."""
+    if asked < 0:
+        raise InvalidArgument(
+            "INVALID_FIELD", f"page_size is {asked}, it must not be negative", field="page_size"
+        )
+    return min(asked or _DEFAULT, _MAXIMUM)
+
+
+class PageTokens:
+    """Writes and reads page tokens with one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def encode(self, listing: Sequence[str], position: Sequence[int | str]) -> str:
+        """`listing` names the list: organisation, method, parent and filter."""
+        body = urlsafe_b64encode(json.dumps(list(position), separators=(",", ":")).encode())
+        return f"{body.decode()}.{urlsafe_b64encode(self._mac(listing, body)).decode()}"
+
+    def decode(self, listing: Sequence[str], token: str) -> list[Any]:
+        """Raises InvalidArgument (PAGE_TOKEN_MISMATCH) unless the token was made for this very list."""
+        body, _, mac = token.encode("utf-8", "replace").partition(b".")
+        try:
+            if hmac.compare_digest(urlsafe_b64decode(mac), self._mac(listing, body)):
+                position: list[Any] = json.loads(urlsafe_b64decode(body))
+                return position
+        except ValueError:
+            pass
+        raise InvalidArgument(
+            "PAGE_TOKEN_MISMATCH",
+            "the page token belongs to another list: start again without it",
+            field="page_token",
+        )
+
+    def _mac(self, listing: Sequence[str], body: bytes) -> bytes:
+        return hmac.digest(self._key, json.dumps(list(listing)).encode() + body, "sha256")[:16]

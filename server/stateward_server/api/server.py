@@ -1,0 +1,83 @@
+"""The gRPC server: services, health, reflection, and channel options that suit long quiet streams."""
+
+from __future__ import annotations
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from stateward.v1 import (
+    instance_service_pb2,
+    instance_service_pb2_grpc,
+    machine_service_pb2,
+    machine_service_pb2_grpc,
+    subscription_service_pb2,
+    subscription_service_pb2_grpc,
+)
+from stateward_server.api.edge import Edge
+from stateward_server.api.instances import InstanceServicer
+from stateward_server.api.machines import MachineServicer
+from stateward_server.api.subscriptions import SubscriptionServicer
+from stateward_server.model.errors import Unavailable
+
+SERVICES = (
+    machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name,
+    instance_service_pb2.DESCRIPTOR.services_by_name["InstanceService"].full_name,
+    subscription_service_pb2.DESCRIPTOR.services_by_name["SubscriptionService"].full_name,
+)
+
+_OPTIONS = (
+    # Above MAX_REQUEST_BYTES, so that the edge can answer an oversize request with a reason.
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),
+    # A quiet stream is pinged, so that a dead client is noticed within a minute …
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # … and clients may ping as often as ours do.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.max_concurrent_streams", 100_000),
+)
+
+
+class ApiServer:
+    """A grpc.aio server with a health service that follows its life."""
+
+    def __init__(
+        self,
+        edge: Edge,
+        machines: MachineServicer,
+        instances: InstanceServicer,
+        subscriptions: SubscriptionServicer,
+    ) -> None:
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(interceptors=(edge,), options=_OPTIONS)
+        machine_service_pb2_grpc.add_MachineServiceServicer_to_server(machines, self._server)
+        instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(instances, self._server)
+        subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(subscriptions, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+
+    def bind(self, address: str) -> int:
+        """Bind HOST:PORT and return the port. Raises Unavailable (ADDRESS_IN_USE)."""
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise Unavailable(
+                "ADDRESS_IN_USE", f"cannot listen on {address}: is another server running?"
+            ) from None
+
+    async def start(self) -> None:
+        await self._server.start()
+        for name in ("", *SERVICES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop_taking(self) -> None:
+        """Tell health watchers that this server is going away."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, give those in flight `grace_s` seconds, then cut them."""
+        await self._server.stop(grace_s)

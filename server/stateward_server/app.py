@@ -1,0 +1,131 @@
+"""The composition root: builds every room from Settings, runs them, and takes them down in reverse.
+
+The only file that knows all concrete classes. Prints one JSON line on stdout once calls are accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from stateward_server.api.edge import Edge
+from stateward_server.api.instances import InstanceServicer
+from stateward_server.api.machines import MachineServicer
+from stateward_server.api.outcomes import Outcomes
+from stateward_server.api.paging import PageTokens
+from stateward_server.api.server import ApiServer
+from stateward_server.api.subscriptions import SubscriptionServicer
+from stateward_server.auth.authenticator import Authenticator
+from stateward_server.bootstrap import ensure_administrator, prepare, write_profile
+from stateward_server.catalog.catalog import Machines
+from stateward_server.config import Settings, address
+from stateward_server.engine.engine import Engine
+from stateward_server.engine.limits import EngineLimits
+from stateward_server.model.machine import Module
+from stateward_server.model.names import VersionId
+from stateward_server.query.query import Query
+from stateward_server.runtime.pool import HostLimits, HostPool
+from stateward_server.store.sqlite.store import SqliteStore
+from stateward_server.system import SystemClock, SystemEntropy
+from stateward_server.telemetry.logs import configure
+from stateward_server.watch.hub import Hub
+from stateward_server.watch.readers import Readers
+from stateward_server.watch.tokens import ResumeTokens
+from stateward_server.watch.watch import Sources, Watch
+from stateward_server.web.health import HealthServer
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that accepts calls, and where."""
+
+    grpc: str
+    http: str
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then drain. Raises OSError, StoreFault, StatewardError."""
+    configure(settings.log_level, settings.log_format)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with running(settings) as server:
+        sys.stdout.write(json.dumps({"ready": True, "grpc": server.grpc, "http": server.http}) + "\n")
+        sys.stdout.flush()
+        log.info("server_ready", grpc=server.grpc, http=server.http, data=str(settings.data))
+        await stop.wait()
+        log.info("server_draining")
+    log.info("server_stopped")
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Start every room; on the way out refuse new calls, finish what was begun, and close in reverse."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    async with AsyncExitStack() as stack:
+        secrets = prepare(settings.data, entropy)
+        store = await SqliteStore.open(settings.data, clock=clock, entropy=entropy)
+        stack.push_async_callback(store.close)
+        administrator = await ensure_administrator(settings.data, store, secrets, clock, entropy)
+
+        async def source(version: VersionId) -> Module:
+            module = await store.get_module(version)
+            if module is None:
+                raise LookupError(version)
+            return module
+
+        host = HostPool(source, HostLimits(processes=settings.host_processes))
+        stack.push_async_callback(host.close)
+        hub = Hub(clock)
+        limits = EngineLimits(settle_ms=settings.settle_seconds * 1000)
+        engine = Engine(store, host, clock, hub.publish, limits)
+        host.listen(engine)
+        await stack.enter_async_context(engine)
+
+        pages = PageTokens(secrets.purpose("page-tokens"))
+        machines = Machines(store, host, clock, entropy)
+        outcomes = Outcomes(store, clock)
+        readers = Readers(engine.may_read)
+        tokens = ResumeTokens(secrets.purpose("resume-tokens"))
+        watch = Watch(Sources(hub, store, store.identity, engine.read, readers, tokens))
+        api = ApiServer(
+            Edge(Authenticator(store, secrets, clock), entropy),
+            MachineServicer(machines, outcomes, pages),
+            InstanceServicer(engine, machines, Query(store, store), outcomes, pages),
+            SubscriptionServicer(watch, store.identity.epoch),
+        )
+        grpc_host, grpc_port = address(settings.grpc, "grpc")
+        grpc_port = api.bind(_joined(grpc_host, grpc_port))
+        ready = asyncio.Event()
+        http_host, http_port = address(settings.http, "http")
+        web = HealthServer(http_host, http_port, ready.is_set)
+        await api.start()
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        ticking = tasks.create_task(hub.run())
+        tasks.create_task(web.run())
+        addresses = Running(_joined(grpc_host, grpc_port), _joined(http_host, web.port))
+        write_profile(settings.data, administrator, addresses.grpc, addresses.http)
+        ready.set()
+        try:
+            yield addresses
+        finally:
+            ready.clear()
+            await api.stop_taking()
+            hub.drain()
+            await asyncio.gather(api.stop(settings.drain_seconds), engine.drain())
+            ticking.cancel()
+            web.stop()
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,222 @@
+"""`stateward instances …`: create instances, send them events, and look at what became of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from stateward import Mode, Wait
+from stateward_server.cli import shapes, values
+from stateward_server.cli.options import (
+    auth_context_option,
+    instance_option,
+    limit_option,
+    machine_option,
+    timeout_option,
+    wait_option,
+)
+from stateward_server.cli.session import Session, client_command
+from stateward_server.cli.take import take
+
+
+@click.group()
+def instances() -> None:
+    """Create instances, send them events, watch them."""
+
+
+@instances.command("create")
+@machine_option
+@instance_option
+@click.option(
+    "--context",
+    callback=values.checked(values.json_object),
+    metavar="JSON",
+    help="Initial context, merged over the machine's own; XState 5 also gets it as input.",
+)
+@auth_context_option
+@click.option("--version", metavar="ID", help="The version to run; the machine's current one by default.")
+@wait_option
+@timeout_option
+@client_command
+async def create(
+    session: Session,
+    machine: str,
+    instance: str,
+    *,
+    context: dict[str, Any] | None,
+    auth_context: dict[str, Any] | None,
+    version: str | None,
+    wait: Wait | None,
+    timeout: float | None,
+) -> None:
+    """Create an instance and show its first state."""
+    async with session.connect() as client:
+        handle = client.machine(machine).instance(instance, auth_context=auth_context)
+        answer = await handle.create(context=context, version=version, wait=_waiting(wait, timeout))
+    session.output.thing(
+        [("machine", machine), ("instance", instance), *shapes.reply_facts(answer)],
+        {"machine": machine, "instance": instance, **shapes.reply(answer)},
+    )
+
+
+@instances.command("get")
+@machine_option
+@instance_option
+@auth_context_option
+@client_command
+async def get(session: Session, machine: str, instance: str, *, auth_context: dict[str, Any] | None) -> None:
+    """Show an instance's state."""
+    async with session.connect() as client:
+        handle = client.machine(machine).instance(instance, auth_context=auth_context)
+        info, state = await handle.info(), await handle.get()
+    session.output.thing(
+        [
+            ("machine", machine),
+            ("instance", instance),
+            ("version", info.version),
+            *shapes.state_facts(state),
+            ("created", shapes.moment(info.create_time)),
+        ],
+        {
+            "machine": machine,
+            "instance": instance,
+            "version": info.version,
+            "create_time": shapes.timestamp(info.create_time),
+            "state": shapes.state(state),
+        },
+    )
+
+
+@instances.command("send-event")
+@machine_option
+@instance_option
+@auth_context_option
+@click.option(
+    "--event",
+    required=True,
+    callback=values.checked(values.event),
+    metavar="EVENT",
+    help="The event's type, or a JSON object with a type.",
+)
+@click.option(
+    "--expected-revision",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Refuse unless the instance is at this revision.",
+)
+@wait_option
+@timeout_option
+@client_command
+async def send_event(
+    session: Session,
+    machine: str,
+    instance: str,
+    *,
+    auth_context: dict[str, Any] | None,
+    event: dict[str, Any],
+    expected_revision: int | None,
+    wait: Wait | None,
+    timeout: float | None,
+) -> None:
+    """Send an event and show where it led."""
+    async with session.connect() as client:
+        handle = client.machine(machine).instance(instance, auth_context=auth_context)
+        answer = await handle.send(event, expected_revision=expected_revision, wait=_waiting(wait, timeout))
+    session.output.thing(
+        [("machine", machine), ("instance", instance), *shapes.reply_facts(answer)],
+        {"machine": machine, "instance": instance, **shapes.reply(answer)},
+    )
+
+
+@instances.command("list")
+@machine_option
+@limit_option
+@client_command
+async def list_(session: Session, machine: str, *, limit: int | None) -> None:
+    """List a machine's instances, oldest first."""
+    async with session.connect() as client:
+        found = await take(client.machine(machine).instances(), limit)
+    session.output.listing(
+        "instances",
+        [shapes.instance(info) for info in found],
+        shapes.INSTANCE_COLUMNS,
+        [shapes.instance_row(info) for info in found],
+        empty=f"Machine {machine} has no instances yet.",
+    )
+
+
+@instances.command("watch")
+@machine_option
+@instance_option
+@auth_context_option
+@click.option("--every-transition", is_flag=True, help="Show every state, also those that pass quickly.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after this many states.")
+@client_command
+async def watch(
+    session: Session,
+    machine: str,
+    instance: str,
+    *,
+    auth_context: dict[str, Any] | None,
+    every_transition: bool,
+    count: int | None,
+) -> None:
+    """Show an instance's states as they come.
+
+    The first line is the state now.
+    Continues after a lost connection without a gap. Ends with Ctrl-C, or when the machine has ended.
+    """
+    seen = 0
+    async with session.connect() as client:
+        handle = client.machine(machine).instance(instance, auth_context=auth_context)
+        mode: Mode = "every_transition" if every_transition else "latest"
+        async with handle.subscribe(mode=mode) as updates:
+            async for update in updates:
+                if session.output.as_json:
+                    session.output.document(shapes.update(update))
+                else:
+                    session.output.line(shapes.update_line(update))
+                seen += 1
+                if count is not None and seen >= count:
+                    return
+
+
+@instances.command("list-transitions")
+@machine_option
+@instance_option
+@limit_option
+@client_command
+async def list_transitions(session: Session, machine: str, instance: str, *, limit: int | None) -> None:
+    """List an instance's history, oldest first."""
+    async with session.connect() as client:
+        found = await take(client.machine(machine).instance(instance).transitions(), limit)
+    session.output.listing(
+        "transitions",
+        [shapes.transition(step) for step in found],
+        shapes.TRANSITION_COLUMNS,
+        [shapes.transition_row(step) for step in found],
+        empty=f"Instance {instance} has no transitions.",
+    )
+
+
+@instances.command("delete")
+@machine_option
+@instance_option
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@client_command
+async def delete(session: Session, machine: str, instance: str, *, yes: bool) -> None:
+    """Delete an instance, its history and timers."""
+    if sys.stdin.isatty() and not yes:
+        click.confirm(f"Delete instance {instance} with its history?", abort=True, err=True)
+    async with session.connect() as client:
+        await client.machine(machine).instance(instance).delete()
+    session.output.done(
+        f"Deleted instance {instance}.", {"machine": machine, "instance": instance, "deleted": True}
+    )
+
+
+def _waiting(wait: Wait | None, timeout: float | None) -> Wait:
+    chosen = wait or Wait.SETTLED
+    return chosen if timeout is None else chosen.within(timeout)

@@ -1,0 +1,103 @@
+"""`stateward machines …`: create machines, with a first version if a module is given, and look after them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stateward import errors
+from stateward_server.cli import shapes
+from stateward_server.cli.modules import module_options, prepare, upload
+from stateward_server.cli.options import limit_option, named
+from stateward_server.cli.session import Session, client_command
+from stateward_server.cli.take import take
+
+
+@click.group()
+def machines() -> None:
+    """Create, list and delete machines."""
+
+
+@machines.command("create")
+@named("machine")
+@module_options(required=False)
+@client_command
+async def create(
+    session: Session,
+    machine: str,
+    *,
+    node: Path | None,
+    file: Path | None,
+    xstate: str | None,
+    client_info: str,
+) -> None:
+    """Create a machine, with a first version if given.
+
+    The version becomes the current one. If the module is refused, the machine is not created.
+    """
+    module = prepare(session, node=node, file=file, xstate=xstate)
+    async with session.connect() as client:
+        handle = client.machine(machine)
+        await handle.create()
+        if module is None:
+            session.output.done(f"Created machine {machine}.", shapes.machine(await handle.get()))
+            return
+        try:
+            version = await upload(session, handle, module, make_current=True, client_info=client_info)
+        except errors.ModuleRejected:
+            # So that the same command works once the module is mended.
+            await handle.delete()
+            raise
+        body = {
+            **shapes.machine(await handle.get()),
+            "created_version": {**shapes.version(version), "current": True},
+        }
+        session.output.done(f"Created machine {machine} with version {version.id}.", body)
+
+
+@machines.command("get")
+@named("machine")
+@client_command
+async def get(session: Session, machine: str) -> None:
+    """Show one machine."""
+    async with session.connect() as client:
+        info = await client.machine(machine).get()
+    session.output.thing(
+        [
+            ("machine", info.name),
+            ("current version", info.current_version or "-"),
+            ("created", shapes.moment(info.create_time)),
+        ],
+        shapes.machine(info),
+    )
+
+
+@machines.command("list")
+@limit_option
+@client_command
+async def list_(session: Session, limit: int | None) -> None:
+    """List machines by name."""
+    async with session.connect() as client:
+        found = await take(client.machines(), limit)
+    session.output.listing(
+        "machines",
+        [shapes.machine(info) for info in found],
+        shapes.MACHINE_COLUMNS,
+        [shapes.machine_row(info) for info in found],
+        empty="There are no machines yet. Create one: stateward machines create NAME --node FILE",
+    )
+
+
+@machines.command("delete")
+@named("machine")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@client_command
+async def delete(session: Session, machine: str, *, yes: bool) -> None:
+    """Delete a machine and its versions. It must have no instances."""
+    if sys.stdin.isatty() and not yes:
+        click.confirm(f"Delete machine {machine} and all its versions?", abort=True, err=True)
+    async with session.connect() as client:
+        await client.machine(machine).delete()
+    session.output.done(f"Deleted machine {machine}.", {"machine": machine, "deleted": True})

@@ -1,0 +1,68 @@
+"""The root of the command `stateward`, and the one place where a command ends.
+
+Every ending has an exit code: 0 done, 1 refused, 2 wrong usage, 3 no server, 130 Ctrl-C. Errors go to
+stderr, as text or, where `--json` was given, as one JSON document.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+import click
+
+from stateward_server.cli.failure import INTERRUPTED, USAGE, Failure
+from stateward_server.cli.instances import instances
+from stateward_server.cli.machine_versions import machine_versions
+from stateward_server.cli.machines import machines
+from stateward_server.cli.serve import serve
+
+
+class Root(click.Group):
+    """A group that ends in our own way."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        """Run a command and leave the process; this is what the console script calls."""
+        words = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(words, *rest, **extra)
+        except click.exceptions.Abort:
+            sys.exit(INTERRUPTED)
+        except click.exceptions.NoArgsIsHelpError as wrong:
+            wrong.show()
+            sys.exit(USAGE)
+        except click.ClickException as wrong:
+            sys.exit(_report(_usage(wrong), words))
+        except Failure as failure:
+            sys.exit(_report(failure, words))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(failure: Failure, words: Sequence[str]) -> int:
+    click.echo(failure.as_json() if "--json" in words else failure.as_text(), err=True)
+    return failure.exit_code
+
+
+def _usage(wrong: click.ClickException) -> Failure:
+    ctx = getattr(wrong, "ctx", None)
+    hint = f"see {ctx.command_path} --help" if ctx is not None else "see stateward --help"
+    return Failure(wrong.format_message(), reason="USAGE", hint=hint, exit_code=USAGE)
+
+
+@click.group(
+    "stateward", cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(version("stateward-server"), prog_name="stateward")
+def main() -> None:
+    """Run XState machines as persistent, real-time gRPC backends.
+
+    `stateward serve` runs the server. The other commands talk to one, with the address and token of a
+    profile: the file admin.json of the server's data directory, or a copy of it.
+    """
+
+
+for command in (serve, machines, machine_versions, instances):
+    main.add_command(command)

@@ -1,0 +1,105 @@
+"""Where results go: text for people, or one JSON document for scripts.
+
+Results go to stdout; notes, progress and errors to stderr, so that stdout can always be piped. On a
+terminal lists are rich tables; elsewhere they are plain columns, never cut off and without colours. With
+`--json` nothing but JSON is written.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
+
+
+class Output:
+    """The two streams of one command."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def document(self, body: Mapping[str, object]) -> None:
+        """Write a JSON document on a line of its own, at once, for whoever reads it as it comes."""
+        click.echo(json.dumps(body, ensure_ascii=False))
+        sys.stdout.flush()
+
+    def listing(
+        self,
+        name: str,
+        documents: Sequence[Mapping[str, object]],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        empty: str,
+    ) -> None:
+        """Write a list; `empty` is what to tell a person when there is nothing in it."""
+        if self.as_json:
+            self.document({name: documents})
+        elif not rows:
+            self.note(empty)
+        elif sys.stdout.isatty():
+            _rich_table(columns, rows)
+        else:
+            _plain_table(columns, rows)
+
+    def thing(self, facts: Sequence[tuple[str, str]], document: Mapping[str, object]) -> None:
+        """Write what is known of one thing, a line for each fact."""
+        if self.as_json:
+            self.document(document)
+            return
+        width = max(len(name) for name, _ in facts)
+        for name, value in facts:
+            click.echo(f"{click.style(name.ljust(width), dim=True)}  {value}".rstrip())
+
+    def done(self, sentence: str, document: Mapping[str, object]) -> None:
+        """Say that something was done."""
+        if self.as_json:
+            self.document(document)
+        else:
+            click.echo(sentence)
+
+    def line(self, text: str) -> None:
+        """Write a line of a stream, at once."""
+        click.echo(text)
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Tell a person something that is not the result."""
+        if not self.as_json:
+            click.echo(text, err=True)
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[None]:
+        """Show on a terminal that something is going on."""
+        if self.as_json or not sys.stderr.isatty():
+            yield
+            return
+        # Rich takes as long to load as the rest of the command, and scripts never need it.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        with Console(stderr=True).status(Text(text)):
+            yield
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
+    for line in (columns, *rows):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

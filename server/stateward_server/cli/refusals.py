@@ -1,0 +1,62 @@
+"""Turns the SDK's errors into failures of the command, each with the next step to take.
+
+A server that answered is a refusal (exit code 1); one that never did cannot be reached (exit code 3).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from stateward import errors
+from stateward_server.cli.failure import REFUSED, UNREACHABLE, Failure
+
+_AGAIN = "nothing changed; run the command again"
+_HINTS = {
+    "MODULE_SYNTAX_ERROR": "TypeScript is read as such when the file's name ends in .ts",
+    "MODULE_LOAD_FAILED": "only xstate may stay an import: --node bundles the rest, --file does not",
+    "MODULE_EXPORT_MISSING": "a module exports a machine as default, and functions allowRead and allowWrite",
+    "MODULE_XSTATE_UNSUPPORTED": "leave xstate an import, as --node does, and the server brings its own copy",
+    "TOKEN_INVALID": "use the profile of this server: its data directory holds it as admin.json",
+    "TOKEN_EXPIRED": "use the profile of this server: its data directory holds it as admin.json",
+    "REJECTED_BY_MACHINE_AUTHORIZER": 'say for whom you act: --auth-context \'{{"sub": "…"}}\'',
+    "MACHINE_NOT_FOUND": "create it: stateward machines create {machine} --node FILE",
+    "VERSION_NOT_FOUND": "see the versions: stateward machine-versions list --machine {machine}",
+    "INSTANCE_NOT_FOUND": "create it: stateward instances create --machine {machine} --instance {instance}",
+    "MACHINE_EXISTS": "upload to it: stateward machine-versions create --machine NAME --node FILE",
+    "INSTANCE_EXISTS": "look at it with stateward instances get, or choose another name",
+    "NO_CURRENT_VERSION": (
+        "upload one: stateward machine-versions create --machine {machine} --node FILE --make-current"
+    ),
+    "MACHINE_HAS_INSTANCES": "delete them first: stateward instances list --machine {machine}",
+    "INSTANCE_ENDED": "start another instance",
+    "REVISION_MISMATCH": "look again with stateward instances get, and send with the revision it shows",
+    "STORE_CONFLICT": _AGAIN,
+    "RESUME_TOKEN_EXPIRED": "watch again without the token",
+    "RESUME_TOKEN_DIVERGED": "watch again without the token",
+    "MAILBOX_FULL": "wait a little, then run the command again",
+    "SUBSCRIBER_TOO_SLOW": "read faster, or watch without --every-transition",
+    "DRAINING": "the server is stopping: run the command again when it is back",
+    "HOST_UNAVAILABLE": _AGAIN,
+    "STORE_UNAVAILABLE": _AGAIN,
+    "DEADLINE_BEFORE_COMMIT": _AGAIN,
+    "INTERNAL": "this is a bug; error id {error_id} finds it in the server's log",
+}
+
+
+def failure_of(error: errors.StatewardError, *, server: str) -> Failure:
+    """Say what an error of the SDK means to the user; `server` is the address that was called."""
+    if isinstance(error, errors.Unavailable | errors.DeadlineExceeded) and not error.reason:
+        return Failure(
+            f"cannot reach the server at {server}: {error.message}",
+            reason=error.code.value,
+            hint="start one with: stateward serve --data DIR; or name another profile with --profile",
+            exit_code=UNREACHABLE,
+        )
+    known = defaultdict(lambda: "NAME", error.metadata)
+    return Failure(
+        error.message,
+        reason=error.reason or error.code.value,
+        hint=_HINTS.get(error.reason, "").format_map(known),
+        exit_code=REFUSED,
+        details=error.metadata,
+    )

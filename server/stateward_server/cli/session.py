@@ -1,0 +1,98 @@
+"""What every client command has in common: `--profile`, `--json`, a connection, and errors with a next step.
+
+`@client_command` turns `async def verb(session, …)` into a click callback. The connection is made when the
+command asks for it, so that a file can be bundled, and a slip found, before there is a server to talk to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from stateward import Client, RetryPolicy, errors
+from stateward_server.cli.failure import USAGE, Failure
+from stateward_server.cli.output import Output
+from stateward_server.cli.refusals import failure_of
+
+P = ParamSpec("P")
+
+# Long enough for a server that is being restarted, short enough for someone who waits at a terminal.
+_RETRY = RetryPolicy(attempts=5)
+DEFAULT_PROFILE = Path("~/.config/stateward/profile.json")
+
+
+class Session:
+    """One run of a client command."""
+
+    def __init__(self, profile: Path | None, output: Output) -> None:
+        self._profile = (profile or DEFAULT_PROFILE).expanduser()
+        self.output = output
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Client]:
+        """Open a connection with the profile's address and token, and explain whatever goes wrong on it."""
+        server, token = _read(self._profile)
+        try:
+            async with Client.connect(server, token=token, retry=_RETRY) as client:
+                yield client
+        except errors.StatewardError as error:
+            raise failure_of(error, server=server) from error
+
+
+def client_command(
+    work: Callable[Concatenate[Session, P], Awaitable[None]],
+) -> Callable[..., None]:
+    """Make a click callback of an async function, and give it the options that all client commands have."""
+
+    @click.option(
+        "--profile",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="STATEWARD_PROFILE",
+        show_envvar=True,
+        help=f"Address and token of the server; {DEFAULT_PROFILE} by default.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of text.")
+    @wraps(work)
+    def callback(*args: Any, profile: Path | None, as_json: bool, **options: Any) -> None:
+        session = Session(profile, Output(as_json=as_json))
+        asyncio.run(_run(work(session, *args, **options)))
+
+    return callback
+
+
+async def _run(work: Awaitable[None]) -> None:
+    await work
+
+
+def _read(profile: Path) -> tuple[str, str]:
+    """Return address and token. Most first runs fail here, and deserve a plain answer."""
+    hint = (
+        "the server writes one to its data directory: --profile DIR/admin.json, "
+        "or set STATEWARD_PROFILE, or copy it to " + str(DEFAULT_PROFILE)
+    )
+    try:
+        content = json.loads(profile.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise Failure(
+            f"there is no profile at {profile}", reason="PROFILE", hint=hint, exit_code=USAGE
+        ) from missing
+    except OSError as wrong:
+        text = f"cannot read the profile {profile}: {wrong.strerror}"
+        raise Failure(text, reason="PROFILE", hint=hint, exit_code=USAGE) from wrong
+    except ValueError as wrong:
+        # The parser's own words could quote the token.
+        text = f"the profile {profile} is not JSON"
+        raise Failure(text, reason="PROFILE", hint=hint, exit_code=USAGE) from wrong
+    fields = content if isinstance(content, dict) else {}
+    for field in ("grpc", "token"):
+        if not isinstance(fields.get(field), str) or not fields[field]:
+            text = f'the profile {profile} has no "{field}"'
+            raise Failure(text, reason="PROFILE", hint=hint, exit_code=USAGE)
+    return fields["grpc"], fields["token"]

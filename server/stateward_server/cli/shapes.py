@@ -1,0 +1,170 @@
+"""How the things of the API are written: as JSON with stable names, and as lines and cells for people.
+
+The JSON names are the ones documented in docs/cli.md; scripts depend on them, so they only ever grow.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from stateward import InstanceInfo, MachineInfo, MachineVersion, Reply, State, Transition, Update
+
+Document = dict[str, object]
+Facts = list[tuple[str, str]]
+
+MACHINE_COLUMNS = ("MACHINE", "CURRENT VERSION", "CREATED")
+VERSION_COLUMNS = ("VERSION", "XSTATE", "SIZE", "CLIENT INFO", "CREATED", "CURRENT")
+INSTANCE_COLUMNS = ("INSTANCE", "REVISION", "STATUS", "VERSION", "CREATED")
+TRANSITION_COLUMNS = ("REVISION", "TIME", "CAUSE", "EVENT", "STATE", "PUBLIC CONTEXT")
+
+
+def machine(info: MachineInfo) -> Document:
+    return {
+        "machine": info.name,
+        "current_version": info.current_version,
+        "create_time": timestamp(info.create_time),
+    }
+
+
+def machine_row(info: MachineInfo) -> tuple[str, ...]:
+    return info.name, info.current_version or "-", moment(info.create_time)
+
+
+def version(info: MachineVersion) -> Document:
+    return {
+        "machine": info.machine,
+        "version": info.id,
+        "xstate": info.xstate_version,
+        "client_info": info.client_info,
+        "source_bytes": info.source_bytes,
+        "create_time": timestamp(info.create_time),
+    }
+
+
+def version_row(info: MachineVersion) -> tuple[str, ...]:
+    size = f"{info.source_bytes} B"
+    return info.id, str(info.xstate_version), size, info.client_info or "-", moment(info.create_time)
+
+
+def instance(info: InstanceInfo) -> Document:
+    return {
+        "instance": info.name,
+        "version": info.version,
+        "revision": info.revision,
+        "status": info.status.value,
+        "settled": info.settled,
+        "create_time": timestamp(info.create_time),
+    }
+
+
+def instance_row(info: InstanceInfo) -> tuple[str, ...]:
+    status = standing(info.status.value, settled=info.settled)
+    return info.name, str(info.revision), status, info.version, moment(info.create_time)
+
+
+def state(seen: State) -> Document:
+    return {
+        "revision": seen.revision,
+        "value": seen.value,
+        "states": list(seen.states),
+        "tags": sorted(seen.tags),
+        "public_context": seen.public_context,
+        "done": seen.done,
+        "status": seen.status.value,
+        "settled": seen.settled,
+        "update_time": timestamp(seen.update_time),
+    }
+
+
+def state_facts(seen: State) -> Facts:
+    facts = [
+        ("state", value(seen)),
+        ("revision", str(seen.revision)),
+        ("status", standing(seen.status.value, settled=seen.settled)),
+        ("public context", public(seen)),
+    ]
+    if seen.tags:
+        facts.append(("tags", ", ".join(sorted(seen.tags))))
+    return [*facts, ("updated", moment(seen.update_time))]
+
+
+def reply_facts(answer: Reply) -> Facts:
+    facts = state_facts(answer.state)
+    if not answer.condition_met:
+        facts.append(("note", "what was waited for was not reached in time; the event counts all the same"))
+    if answer.replayed:
+        facts.append(("note", "this request had been carried out before; nothing moved now"))
+    return facts
+
+
+def reply(answer: Reply) -> Document:
+    return {
+        "revision": answer.revision,
+        "condition_met": answer.condition_met,
+        "replayed": answer.replayed,
+        "state": state(answer.state),
+    }
+
+
+def update(seen: Update) -> Document:
+    return {"state": state(seen.state), "resume_token": seen.resume_token}
+
+
+def update_line(seen: Update) -> str:
+    """Write a state on one line, the fields that vary in width last."""
+    now = seen.state
+    tags = f"  #{' #'.join(sorted(now.tags))}" if now.tags else ""
+    unsettled = "" if now.status.value == "active" and now.settled else f"  ({standing_of(now)})"
+    return f"{moment(now.update_time)}  revision {now.revision}  {value(now)}  {public(now)}{tags}{unsettled}"
+
+
+def transition(step: Transition) -> Document:
+    return {
+        "revision": step.revision,
+        "event": step.event,
+        "cause": step.cause.value,
+        "epoch": step.epoch,
+        "state": state(step.state),
+    }
+
+
+def transition_row(step: Transition) -> tuple[str, ...]:
+    return (
+        str(step.revision),
+        moment(step.state.update_time),
+        step.cause.value,
+        compact(step.event) if len(step.event) > 1 else str(step.event.get("type")),
+        value(step.state),
+        public(step.state),
+    )
+
+
+def value(seen: State) -> str:
+    return seen.value if isinstance(seen.value, str) else compact(seen.value)
+
+
+def public(seen: State) -> str:
+    return "-" if seen.public_context is None else compact(seen.public_context)
+
+
+def standing_of(seen: State) -> str:
+    return standing(seen.status.value, settled=seen.settled)
+
+
+def standing(status: str, *, settled: bool) -> str:
+    return status if settled else f"{status}, a service is running"
+
+
+def compact(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False)
+
+
+def moment(time: datetime) -> str:
+    """Write a time for people, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03}Z"
+
+
+def timestamp(time: datetime) -> str:
+    """Write a time for programs: RFC 3339, in UTC."""
+    return time.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,368 @@
+"""One awake instance: its mailbox, its turn loop, and the last committed state as a cache of the ledger.
+
+Promises: one turn at a time; nothing runs before its transition is durable; every envelope is answered
+or, for internal ones, delivered once or logged. Called by the engine's doors; never touches a socket.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from stateward_server.engine.alarms import Alarm
+from stateward_server.engine.envelope import Envelope, Farewell, Mail, Probe
+from stateward_server.engine.plan import plan
+from stateward_server.engine.refusals import denied, ended, failed, no_host, no_store, reused, stale
+from stateward_server.engine.room import Room
+from stateward_server.engine.waiters import Waiters
+from stateward_server.model.errors import Aborted, Internal, ResourceExhausted, StatewardError, no_instance
+from stateward_server.model.ledger import Cause, Commit, Committed, Conflict, Repeated, TimerRow, Transition
+from stateward_server.model.step import (
+    Denied,
+    EventInput,
+    Failed,
+    LostChildren,
+    LostInput,
+    NeedSnapshot,
+    Outcome,
+    Outcomes,
+    Resume,
+    Skipped,
+    Status,
+    Step,
+    TimerInput,
+)
+from stateward_server.ports.host import Address, HostLost
+from stateward_server.ports.store import Loaded, StoreFault
+
+log = structlog.get_logger()
+
+
+class Actor:
+    """The only writer of one instance."""
+
+    def __init__(self, room: Room, loaded: Loaded, timers: Sequence[TimerRow], *, warm: bool = False) -> None:
+        """`warm` says that the host already holds the instance at its last revision."""
+        self.instance = loaded.instance
+        self.last = loaded.last
+        self.at = Address(loaded.instance.version, loaded.instance.uid)
+        self.gone = False
+        self.timers = {row.id: row for row in timers}
+        self.waiters = Waiters(room.alarms, room.clock)
+        self._room = room
+        self._mailbox: deque[Mail] = deque()
+        self._running = False
+        self._warm = warm
+        self._settle: Alarm | None = None
+        self._failures = 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is waiting, running or owed: the actor can be put to sleep."""
+        return not (self._running or self._mailbox or self.waiters) and self.last.view.settled
+
+    def deliver(self, mail: Mail) -> None:
+        """Queue one piece of mail. Raises ResourceExhausted (MAILBOX_FULL), NotFound when just deleted."""
+        if self.gone:
+            raise no_instance(self.instance.key.machine, self.instance.key.name)
+        limit = self._room.limits.mailbox
+        if isinstance(mail, Envelope) and mail.reply is not None and len(self._mailbox) >= limit:
+            raise ResourceExhausted(
+                "MAILBOX_FULL",
+                f"the instance has {limit} events waiting: send more slowly",
+                retry_after=0.1,
+                limit=limit,
+            )
+        self._mailbox.append(mail)
+        self._run()
+
+    def chill(self) -> None:
+        """The host has lost the instance: wake it with its snapshot, at once if services were running."""
+        self._warm = False
+        if not self.last.view.settled:
+            self.deliver(Probe())
+
+    def watch_settling(self) -> None:
+        """Give running services until the settle limit, counted from now."""
+        if self._settle is not None:
+            self._settle.cancel()
+            self._settle = None
+        if not self.last.view.settled:
+            due = self._room.clock.now_ms() + self._room.limits.settle_ms
+            self._settle = self._room.alarms.set(due, self._settle_limit_passed)
+
+    def _settle_limit_passed(self) -> None:
+        log.info("settle_limit_passed", machine=self.instance.key.machine, instance=self.instance.key.name)
+        self._room.host.stop_children(self.at)
+        if not self.gone:
+            self.deliver(Probe())
+
+    def _run(self) -> None:
+        if not self._running and self._mailbox:
+            self._running = True
+            self._room.spawn(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            while self._mailbox:
+                await self._turn()
+        finally:
+            self._running = False
+
+    async def _turn(self) -> None:
+        mail = self._mailbox[0]
+        if isinstance(mail, Farewell):
+            self._mailbox.popleft()
+            await self._leave(mail)
+            return
+        batch = await self._admit(self._take())
+        if not batch and not isinstance(mail, Probe):
+            return
+        try:
+            await self._step(batch)
+        except StatewardError as error:
+            self._give_back(batch, error)
+        except Exception:
+            log.exception("turn_failed", machine=self.instance.key.machine, instance=self.instance.key.name)
+            self._give_back(batch, Internal("INTERNAL", "the server met an error of its own"))
+
+    # ------------------------------------------------------------------ taking mail
+
+    def _take(self) -> list[Envelope]:
+        """Take what may share a hop: callers' events in a row, or one piece of anything else."""
+        first = self._mailbox.popleft()
+        if not isinstance(first, Envelope):
+            return []
+        batch = [first]
+        seen = {first.request.id} if first.request else set()
+        while self._mailbox and len(batch) < self._room.limits.batch and _shareable(batch[-1]):
+            after = self._mailbox[0]
+            if not isinstance(after, Envelope) or not _shareable(after):
+                break
+            if after.request and after.request.id in seen:
+                break
+            if after.request:
+                seen.add(after.request.id)
+            batch.append(after)
+            self._mailbox.popleft()
+        return batch
+
+    async def _admit(self, batch: list[Envelope]) -> list[Envelope]:
+        """Leave out what must not reach the machine: abandoned, stale, or too late."""
+        admitted = []
+        for envelope in batch:
+            if envelope.abandoned:
+                continue
+            if isinstance(envelope.input, TimerInput):
+                row = self.timers.get(envelope.input.id)
+                if row is None or row.due_ms != envelope.due_ms:
+                    continue
+            if self.last.view.status is not Status.ACTIVE:
+                if envelope.reply is not None:
+                    await self._refuse(envelope, ended(self.last.view.status))
+            elif envelope.expected_revision and envelope.expected_revision != self.last.revision:
+                await self._refuse(envelope, stale(envelope.expected_revision, self.last.revision))
+            else:
+                admitted.append(envelope)
+        return admitted
+
+    # ------------------------------------------------------------------ one hop, one commit
+
+    async def _step(self, batch: list[Envelope]) -> None:
+        reply = await self._ask(batch)
+        self._failures = 0
+        if isinstance(reply, LostChildren):
+            errors = [Envelope(LostInput(child), Cause.LOST) for child in reply.children]
+            self._mailbox.extendleft(reversed([*errors, *batch]))
+            return
+        outcomes = _until_end(reply.items)
+        base = self.last.revision
+        self._mailbox.extendleft(reversed(batch[len(outcomes) :]))
+        pairs = list(zip(batch, outcomes, strict=False))
+        steps = [(envelope, outcome) for envelope, outcome in pairs if isinstance(outcome, Step)]
+        if len(outcomes) < len(reply.items):
+            self._room.host.abort(self.at, base + len(steps))
+        if steps:
+            now = self._room.clock.now_ms()
+            commit = plan(self.instance, base, steps, self.timers, now_ms=now, epoch=self._room.epoch)
+            if not await self._commit(commit, steps):
+                return
+        for envelope, outcome in pairs:
+            await self._explain(envelope, outcome)
+
+    async def _ask(self, batch: Sequence[Envelope]) -> Outcomes | LostChildren:
+        inputs = [envelope.input for envelope in batch]
+        for _ in range(2):
+            resume = None if self._warm else Resume(self.instance.key.name, self.last.snapshot_json)
+            try:
+                reply = await self._room.host.step(self.at, self.last.revision, inputs, resume)
+                if isinstance(reply, NeedSnapshot):
+                    resume = Resume(self.instance.key.name, self.last.snapshot_json)
+                    reply = await self._room.host.step(self.at, self.last.revision, inputs, resume)
+            except HostLost:
+                self._warm = False
+                continue
+            if isinstance(reply, NeedSnapshot):
+                continue
+            self._warm = True
+            return reply
+        raise no_host()
+
+    async def _commit(self, commit: Commit, steps: Sequence[tuple[Envelope, Step]]) -> bool:
+        """Make the steps durable, then let them act; False when nothing was written."""
+        try:
+            result = await self._room.committer.submit(commit)
+        except StoreFault as fault:
+            log.error("commit_failed", machine=self.instance.key.machine, error=str(fault))
+            self._room.host.abort(self.at, commit.base_revision)
+            self._give_back([envelope for envelope, _ in steps], no_store())
+            return False
+        match result:
+            case Committed():
+                self.adopt(commit, steps)
+                return True
+            case Repeated(stored):
+                self._room.host.abort(self.at, commit.base_revision)
+                self._replay([envelope for envelope, _ in steps], stored)
+            case Conflict():
+                self._room.host.abort(self.at, commit.base_revision)
+                await self._reload([envelope for envelope, _ in steps])
+        return False
+
+    def adopt(self, commit: Commit, steps: Sequence[tuple[Envelope, Step]]) -> None:
+        """Take over what the ledger has just committed, and let everything that waited for it happen."""
+        self.last = commit.transitions[-1]
+        for timer in commit.timers_gone:
+            self.timers.pop(timer, None)
+        for row in commit.timers_set:
+            self.timers[row.id] = row
+        if any(step.effects for _, step in steps):
+            self._room.host.commit(self.at, self.last.revision)
+        external = False
+        for (envelope, _), transition in zip(steps, commit.transitions, strict=True):
+            external = external or envelope.cause is Cause.EVENT
+            self.waiters.offer(transition)
+            self.waiters.answer(envelope, transition, transition, replayed=False)
+            log.info(
+                "turn_committed",
+                machine=self.instance.key.machine,
+                instance=self.instance.key.name,
+                revision=transition.revision,
+                cause=transition.cause.value,
+            )
+        self._room.publish(self.instance, commit.transitions)
+        for row in commit.timers_set:
+            self._room.arm(row)
+        if external or self.last.view.settled or self._settle is None:
+            self.watch_settling()
+
+    # ------------------------------------------------------------------ when it did not work
+
+    def _replay(self, envelopes: Sequence[Envelope], stored: Transition) -> None:
+        """Answer the repeated request from history; the others of its batch take their turn again."""
+        again: list[Mail] = []
+        for envelope in envelopes:
+            if envelope.request is None or stored.request is None or envelope.request.id != stored.request.id:
+                again.append(envelope)
+            elif envelope.request.digest != stored.request.digest:
+                envelope.refuse(reused(envelope.request.id))
+            else:
+                self.waiters.answer(envelope, stored, self.last, replayed=True)
+        self._mailbox.extendleft(reversed(again))
+
+    async def _reload(self, envelopes: Sequence[Envelope]) -> None:
+        """The ledger is ahead of this memory: drop the memory, read again, retry a few times."""
+        self._warm = False
+        self._failures += 1
+        loaded = await self._room.ledger.load_uid(self.instance.uid)
+        if loaded is None:
+            self.gone = True
+            error: StatewardError = no_instance(self.instance.key.machine, self.instance.key.name)
+        else:
+            self.last = loaded.last
+            self.timers = {row.id: row for row in await self._room.timers.timers_of(self.instance.uid)}
+            error = Aborted("STORE_CONFLICT", "a competing write kept this event out: read again, then retry")
+        if self.gone or self._failures > 2:
+            for envelope in envelopes:
+                envelope.refuse(error)
+        else:
+            self._mailbox.extendleft(reversed(envelopes))
+
+    async def _explain(self, envelope: Envelope, outcome: Outcome) -> None:
+        """Answer an envelope whose outcome wrote nothing."""
+        match outcome:
+            case Denied(detail):
+                if detail:
+                    log.info("authoriser_threw", machine=self.instance.key.machine, detail=detail[:500])
+                await self._refuse(envelope, denied(self.instance.key))
+            case Failed(reason, message):
+                await self._refuse(envelope, failed(reason, message))
+            case Skipped() if isinstance(envelope.input, TimerInput):
+                gone = Commit(self.instance, self.last.revision, (), (), (envelope.input.id,))
+                await self._room.committer.submit(gone)
+                self.timers.pop(envelope.input.id, None)
+            case Skipped() | Step():
+                pass
+
+    async def _refuse(self, envelope: Envelope, error: StatewardError) -> None:
+        """Say no, unless this is a repeat of something that was accepted before."""
+        if envelope.request is not None:
+            stored = await self._room.ledger.find_request(self.instance.uid, envelope.request.id)
+            if stored is not None:
+                self._replay([envelope], stored)
+                return
+        if envelope.reply is None:
+            self._room.undelivered(self.instance, envelope, error)
+        envelope.refuse(error)
+
+    def _give_back(self, envelopes: Sequence[Envelope], error: StatewardError) -> None:
+        """Tell callers to try again; internal mail is tried again by itself after a pause."""
+        self._warm = False
+        again = [envelope for envelope in envelopes if envelope.reply is None]
+        for envelope in envelopes:
+            envelope.refuse(error)
+        if again:
+            self._failures += 1
+            pause = min(self._room.limits.retry_ms << min(self._failures, 6), 60_000)
+            self._room.alarms.set(self._room.clock.now_ms() + pause, lambda: self._retry(again))
+
+    def _retry(self, envelopes: Sequence[Envelope]) -> None:
+        self._mailbox.extendleft(reversed(envelopes))
+        self._run()
+
+    async def _leave(self, farewell: Farewell) -> None:
+        """Delete the instance and answer everyone who still waits."""
+        try:
+            await self._room.ledger.delete_instance(self.instance.uid, farewell.request)
+        except StoreFault:
+            farewell.done.set_exception(no_store())
+            return
+        self.gone = True
+        self._room.host.stop_children(self.at)
+        self._room.host.evict(self.at)
+        if self._settle is not None:
+            self._settle.cancel()
+        error = no_instance(self.instance.key.machine, self.instance.key.name)
+        self.waiters.refuse_all(error)
+        while self._mailbox:
+            mail = self._mailbox.popleft()
+            if isinstance(mail, Envelope):
+                mail.refuse(error)
+            elif isinstance(mail, Farewell):
+                mail.done.set_result(None)
+        self._room.publish(self.instance, ())
+        farewell.done.set_result(None)
+
+
+def _shareable(envelope: Envelope) -> bool:
+    return isinstance(envelope.input, EventInput) and not envelope.expected_revision
+
+
+def _until_end(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Cut after the step that ended the machine: what follows must be refused, not stepped."""
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, Step) and outcome.view.status is not Status.ACTIVE:
+            return outcomes[: index + 1]
+    return outcomes

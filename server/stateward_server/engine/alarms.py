@@ -1,0 +1,75 @@
+"""Call a function at a moment of the injected clock: one heap and one task for the whole engine.
+
+Used for settle limits, waits and the next due timer. Nothing here survives the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+from stateward_server.ports.clock import Clock
+
+
+class Alarm:
+    """A pending call; `cancel` makes it never happen."""
+
+    __slots__ = ("_action", "due_ms")
+
+    def __init__(self, due_ms: int, action: Callable[[], None]) -> None:
+        self.due_ms = due_ms
+        self._action: Callable[[], None] | None = action
+
+    def cancel(self) -> None:
+        self._action = None
+
+    @property
+    def live(self) -> bool:
+        return self._action is not None
+
+    def ring(self) -> None:
+        action, self._action = self._action, None
+        if action is not None:
+            action()
+
+
+class Alarms:
+    """Rings alarms in the order of their due times."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[int, int, Alarm]] = []
+        self._order = count()
+        self._earlier = asyncio.Event()
+
+    def set(self, due_ms: int, action: Callable[[], None]) -> Alarm:
+        """Call `action` once the clock reads `due_ms` or later. It must not block or raise."""
+        alarm = Alarm(due_ms, action)
+        if not self._heap or due_ms < self._heap[0][0]:
+            self._earlier.set()
+        heapq.heappush(self._heap, (due_ms, next(self._order), alarm))
+        return alarm
+
+    async def run(self) -> None:
+        """Ring alarms until cancelled."""
+        while True:
+            self._earlier.clear()
+            self.ring_due()
+            if not self._heap:
+                await self._earlier.wait()
+                continue
+            sleep = asyncio.ensure_future(self._clock.sleep_until(self._heap[0][0]))
+            earlier = asyncio.ensure_future(self._earlier.wait())
+            try:
+                await asyncio.wait((sleep, earlier), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sleep.cancel()
+                earlier.cancel()
+
+    def ring_due(self) -> None:
+        """Ring every alarm whose time has come, and forget cancelled ones at the front."""
+        now = self._clock.now_ms()
+        while self._heap and (self._heap[0][0] <= now or not self._heap[0][2].live):
+            heapq.heappop(self._heap)[2].ring()

@@ -1,0 +1,95 @@
+"""Due timers: the row is the truth, memory holds only the nearest ones.
+
+Firing is a delivery like any other; the commit that acts on a timer deletes its row, so each acts once.
+A copy in memory may be stale: the actor checks it against its own rows. Late ones fire in due order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+
+import structlog
+
+from stateward_server.engine.alarms import Alarm, Alarms
+from stateward_server.model.ledger import TimerRow
+from stateward_server.model.names import InstanceUid
+from stateward_server.ports.clock import Clock
+from stateward_server.ports.store import StoreFault, Timers
+
+log = structlog.get_logger()
+
+_START = (-1, InstanceUid(0), "")
+_Key = tuple[int, InstanceUid, str]
+
+
+class TimerQueue:
+    """Feeds timers to `fire` when they come due."""
+
+    def __init__(
+        self, rows: Timers, clock: Clock, alarms: Alarms, near: int, fire: Callable[[TimerRow, int], None]
+    ) -> None:
+        self._rows = rows
+        self._clock = clock
+        self._alarms = alarms
+        self._near = near
+        self._fire = fire
+        self._heap: list[tuple[_Key, TimerRow]] = []
+        self._horizon: _Key | None = _START
+        """Every row up to here is in the heap; None means every row there is."""
+        self._reading = False
+        self._alarm: Alarm | None = None
+        self._wake = asyncio.Event()
+
+    def arm(self, row: TimerRow) -> None:
+        """Hear of a committed timer."""
+        key = (row.due_ms, row.uid, row.id)
+        # While a page is being read its new horizon is unknown; a copy too many is harmless.
+        if self._horizon is None or self._reading or key <= self._horizon:
+            heapq.heappush(self._heap, (key, row))
+            self._look_ahead()
+
+    def again(self, row: TimerRow, at_ms: int, attempt: int) -> None:
+        """Fire the same timer once more at a later moment: its delivery failed."""
+        self._alarms.set(at_ms, lambda: self._fire(row, attempt))
+
+    async def run(self) -> None:
+        """Refill from disk whenever memory runs low, until cancelled."""
+        while True:
+            if self._horizon is not None and len(self._heap) < self._near // 2:
+                await self._refill(self._horizon)
+                self._look_ahead()
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _refill(self, horizon: _Key) -> None:
+        self._reading = True
+        try:
+            page = await self._rows.due_after(horizon, self._near)
+        except StoreFault as fault:
+            log.error("timers_unreadable", error=str(fault))
+            await self._clock.sleep_until(self._clock.now_ms() + 1_000)
+            return
+        finally:
+            self._reading = False
+        for row in page:
+            heapq.heappush(self._heap, ((row.due_ms, row.uid, row.id), row))
+        last = page[-1] if len(page) == self._near else None
+        self._horizon = None if last is None else (last.due_ms, last.uid, last.id)
+
+    def _look_ahead(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._heap:
+            self._alarm = self._alarms.set(self._heap[0][0][0], self._fire_due)
+
+    def _fire_due(self) -> None:
+        now = self._clock.now_ms()
+        while self._heap and self._heap[0][0][0] <= now:
+            _, row = heapq.heappop(self._heap)
+            self._fire(row, 0)
+        self._look_ahead()
+        self._wake.set()

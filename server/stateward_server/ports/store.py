@@ -1,0 +1,172 @@
+"""The ledger and the catalog as the rooms above see them. A store knows no statecharts.
+
+`apply` is atomic per commit and durable when it returns. All other calls read, or write catalog rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stateward_server.model.ledger import (
+    Commit,
+    CommitResult,
+    Instance,
+    InstanceKey,
+    TimerRow,
+    Transition,
+)
+from stateward_server.model.machine import Machine, Module, RequestRecord, Version
+from stateward_server.model.names import InstanceUid, MachineName, OrgId, VersionId
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIdentity:
+    """Which store this is, and which run of the server it serves.
+
+    `epoch` is greater than that of every earlier run, also after a restore from a backup.
+    """
+
+    store_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An instance as the ledger has it."""
+
+    instance: Instance
+    last: Transition
+
+
+class Ledger(Protocol):
+    """Instances and their history."""
+
+    async def apply(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
+        """Write many commits in one transaction and flush; each succeeds or fails by itself.
+
+        A commit without transitions only removes and sets timers, under the same check of its base revision.
+
+        Raises StoreFault when nothing at all could be written.
+        """
+        ...
+
+    async def load(self, key: InstanceKey) -> Loaded | None: ...
+
+    async def load_uid(self, uid: InstanceUid) -> Loaded | None: ...
+
+    async def find_request(self, uid: InstanceUid, request_id: str) -> Transition | None: ...
+
+    async def allocate_uid(self) -> InstanceUid:
+        """Return a uid no instance has or had."""
+        ...
+
+    async def history(self, uid: InstanceUid, after: int, limit: int) -> Sequence[Transition]:
+        """Return up to `limit` transitions with a revision above `after`, oldest first."""
+        ...
+
+    async def oldest_revision(self, uid: InstanceUid) -> int:
+        """Return the oldest revision still in history (0 for an unknown instance)."""
+        ...
+
+    async def list_instances(
+        self, org: OrgId, machine: MachineName, after: int, limit: int
+    ) -> Sequence[Loaded]:
+        """Return up to `limit` instances with a uid above `after`, in the order of creation."""
+        ...
+
+    async def unsettled(self, after: InstanceUid, limit: int) -> Sequence[InstanceUid]:
+        """Return up to `limit` uids above `after` of instances whose last transition is not settled."""
+        ...
+
+    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
+        """Delete an instance, its history and its timers, and record the request that asked for it."""
+        ...
+
+
+class Timers(Protocol):
+    """Pending timers of all instances, by due time."""
+
+    async def due_after(self, after: tuple[int, InstanceUid, str], limit: int) -> Sequence[TimerRow]:
+        """Return up to `limit` timers whose (due_ms, uid, id) is above `after`, in that order."""
+        ...
+
+    async def timers_of(self, uid: InstanceUid) -> Sequence[TimerRow]: ...
+
+
+class Catalog(Protocol):
+    """Machines and versions. A `request` that is given is recorded in the transaction of the change."""
+
+    async def create_machine(self, machine: Machine, request: RequestRecord | None) -> bool:
+        """Return False, having written nothing, when the name is taken."""
+        ...
+
+    async def get_machine(self, org: OrgId, name: MachineName) -> Machine | None: ...
+
+    async def list_machines(self, org: OrgId, after: str, limit: int) -> Sequence[Machine]:
+        """Return up to `limit` machines whose name is above `after`, by name."""
+        ...
+
+    async def delete_machine(self, org: OrgId, name: MachineName, request: RequestRecord | None) -> bool:
+        """Delete a machine and its versions; return False, changing nothing, while it has instances."""
+        ...
+
+    async def create_version(
+        self, version: Version, module: Module, request: RequestRecord | None, *, make_current: bool
+    ) -> bool:
+        """Return False, having written nothing, when the machine is gone."""
+        ...
+
+    async def set_current_version(
+        self, org: OrgId, machine: MachineName, version: VersionId, request: RequestRecord | None
+    ) -> bool:
+        """Return False, having written nothing, when the machine or the version is gone."""
+        ...
+
+    async def get_version(self, org: OrgId, machine: MachineName, version: VersionId) -> Version | None: ...
+
+    async def list_versions(
+        self, org: OrgId, machine: MachineName, after: tuple[int, str], limit: int
+    ) -> Sequence[Version]:
+        """Return up to `limit` versions whose (created_at, id) is above `after`, in that order."""
+        ...
+
+    async def get_module(self, version: VersionId) -> Module | None: ...
+
+
+class Requests(Protocol):
+    """Stored outcomes of catalog calls, by request id."""
+
+    async def get_request(self, org: OrgId, request_id: str) -> RequestRecord | None: ...
+
+
+class Access(Protocol):
+    """Organisations, admin credentials and signing keys."""
+
+    async def create_org(self, org: OrgId, created_at: int) -> None: ...
+
+    async def list_orgs(self) -> Sequence[OrgId]: ...
+
+    async def put_credential(self, digest: bytes, org: OrgId, created_at: int) -> None:
+        """Store the digest of an administrator's token."""
+        ...
+
+    async def find_credential(self, digest: bytes) -> OrgId | None: ...
+
+    async def put_key(self, key_id: str, org: OrgId, scopes: Sequence[str], created_at: int) -> None: ...
+
+    async def find_key(self, key_id: str) -> tuple[OrgId, tuple[str, ...]] | None: ...
+
+
+class StoreFault(Exception):
+    """The store could not do its work (disk full, I/O error); nothing was written."""
+
+
+class Store(Ledger, Timers, Catalog, Requests, Access, Protocol):
+    """One store in all its roles."""
+
+    @property
+    def identity(self) -> StoreIdentity: ...
+
+    async def close(self) -> None: ...

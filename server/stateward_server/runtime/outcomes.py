@@ -1,0 +1,99 @@
+"""From the model's inputs to frames and from frames to the model's outcomes. Raises FrameFault on nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from stateward_server.model.step import (
+    CancelTimer,
+    Denied,
+    EventInput,
+    Failed,
+    InboxInput,
+    Input,
+    LostChildren,
+    LostInput,
+    NeedSnapshot,
+    Outcome,
+    Outcomes,
+    Resume,
+    SetTimer,
+    Skipped,
+    Status,
+    Step,
+    StepReply,
+    TimerInput,
+    TimerOp,
+    View,
+)
+from stateward_server.runtime.frames import FrameFault
+
+Wire: TypeAlias = Any
+"""A decoded frame's part: checked by taking it apart, since user code may have had a hand in it."""
+
+_STATUS = {status.value: status for status in Status}
+_SKIPPED = Skipped()
+_NEED = NeedSnapshot()
+
+
+def input_frame(one: Input) -> list[object]:
+    match one:
+        case EventInput(event_json, auth_json):
+            return [0, event_json, auth_json]
+        case TimerInput(id, event_json, target):
+            return [1, id, event_json, target]
+        case InboxInput():
+            return [2]
+        case LostInput(child):
+            return [3, child]
+
+
+def resume_frame(resume: Resume | None) -> list[str] | None:
+    return None if resume is None else [resume.instance_name, resume.snapshot_json]
+
+
+def step_reply(wire: Wire, inputs: Sequence[Input]) -> StepReply:
+    try:
+        kind = wire[0]
+        if kind == 0:
+            # The host takes the inputs in order and may take fewer.
+            return Outcomes(tuple([outcome(one, given) for one, given in zip(wire[1], inputs, strict=False)]))
+        if kind == 1:
+            return _NEED
+        return LostChildren(tuple(map(str, wire[1])))
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise FrameFault("not a step reply") from error
+
+
+def start_reply(wire: Wire) -> Outcome:
+    try:
+        return outcome(wire, None)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise FrameFault("not an outcome") from error
+
+
+def outcome(wire: Wire, given: Input | None) -> Outcome:
+    kind = wire[0]
+    if kind == 0:
+        _, event, snapshot, value, states, tags, public, status, settled, timers, effects = wire
+        if event is None:
+            event = _given_text(given)
+        view = View(value, tuple(states), tuple(tags), public, _STATUS[status], settled)
+        ops = tuple(map(_timer, timers)) if timers else ()
+        return Step(event, snapshot, view, ops, effects)
+    if kind == 1:
+        return Denied(wire[1])
+    if kind == 2:
+        return Failed(wire[1], wire[2])
+    return _SKIPPED
+
+
+def _given_text(given: Input | None) -> str:
+    if isinstance(given, EventInput | TimerInput):
+        return given.event_json
+    raise FrameFault("a step without its event")
+
+
+def _timer(wire: Wire) -> TimerOp:
+    return CancelTimer(wire[0]) if len(wire) == 1 else SetTimer(wire[0], int(wire[1]), wire[2], wire[3])

@@ -1,0 +1,180 @@
+"""The machine host: one process for each machine version in use, started when it is first needed.
+
+Implements the MachineHost port. Keeps a spare process warm, bounds how many live and how many start at once,
+gives up the idlest when a new version needs room, and never lets one version's fault reach another. Holds no
+snapshot: what a lost process knew is told to it again by the caller's Resume.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.machine import Inspection, Module
+from stateward_server.model.names import InstanceUid, VersionId
+from stateward_server.model.step import (
+    Failed,
+    Input,
+    LostChildren,
+    NeedSnapshot,
+    Outcome,
+    Outcomes,
+    Resume,
+    Step,
+    StepReply,
+)
+from stateward_server.ports.host import Address, HostListener, HostLost, ModuleSource
+from stateward_server.runtime.frames import FrameFault, Json
+from stateward_server.runtime.limits import HostLimits
+from stateward_server.runtime.outcomes import input_frame, resume_frame, start_reply, step_reply
+from stateward_server.runtime.process import HostProcess, Refused, Verdict
+from stateward_server.runtime.slots import Broken, Slots, load
+
+T = TypeVar("T")
+
+__all__ = ["HostLimits", "HostPool"]
+
+
+class HostPool:
+    """Runs machines in Deno processes. Call `listen` before the first step and `close` at the end."""
+
+    def __init__(self, source: ModuleSource, limits: HostLimits | None = None) -> None:
+        self._limits = limits or HostLimits()
+        self._slots = Slots(source, self._limits)
+        self._careful: dict[InstanceUid, int] = {}
+
+    def listen(self, listener: HostListener) -> None:
+        """Tell `listener` what children send, what user code prints, and which processes are lost."""
+        self._slots.listen(listener)
+
+    async def close(self) -> None:
+        """End every process and wait until they are gone."""
+        await self._slots.close()
+
+    async def inspect(self, module: Module) -> Inspection:
+        process = await self._slots.spare()
+        try:
+            dialect, machine_id = await load(process, module, self._limits)
+        except Broken as broken:
+            raise InvalidArgument(broken.reason, broken.message, **broken.metadata) from None
+        finally:
+            process.kill()
+        return Inspection(dialect, machine_id)
+
+    async def start(
+        self, at: Address, instance_name: str, context_json: str | None, auth_json: str | None
+    ) -> Outcome:
+        try:
+            process = self._slots.ready(at.version) or await self._slots.process(at.version)
+        except Broken as broken:
+            return Failed(broken.reason, broken.message)
+        process.uids.add(at.uid)
+        result = await self._ask(process, "start", at.uid, instance_name, context_json, auth_json)
+        if isinstance(result, Verdict):
+            return _failed(result)
+        outcome = self._read(process, start_reply, result)
+        if isinstance(outcome, Step):
+            _note(process, at.uid, outcome)
+        return outcome
+
+    async def step(
+        self, at: Address, revision: int, inputs: Sequence[Input], resume: Resume | None
+    ) -> StepReply:
+        try:
+            process = self._slots.ready(at.version) or await self._slots.process(at.version)
+        except Broken as broken:
+            return Outcomes((Failed(broken.reason, broken.message),))
+        uid = at.uid
+        process.uids.add(uid)
+        if uid in self._careful:
+            inputs = self._single(uid, inputs)
+        frames = [input_frame(one) for one in inputs]
+        result = await self._ask(process, "step", uid, revision, frames, resume_frame(resume))
+        if isinstance(result, Verdict):
+            return self._blame(uid, inputs, result)
+        reply = self._read(process, lambda wire: step_reply(wire, inputs), result)
+        if isinstance(reply, Outcomes):
+            for outcome in reply.items:
+                if isinstance(outcome, Step):
+                    _note(process, uid, outcome)
+        return reply
+
+    def commit(self, at: Address, revision: int) -> None:
+        process = self._slots.ready(at.version)
+        if process is not None and at.uid in process.uids:
+            process.run("commit", at.uid, revision)
+
+    def abort(self, at: Address, revision: int) -> None:
+        self._post(at, "abort", revision)
+
+    async def allow_read(
+        self, at: Address, revision: int, auth_json: str, resume: Resume | None
+    ) -> bool | None:
+        try:
+            process = self._slots.ready(at.version) or await self._slots.process(at.version)
+        except Broken as broken:
+            raise HostLost(f"{broken.reason}: {broken.message}") from None
+        result = await self._ask(process, "read", at.uid, revision, auth_json, resume_frame(resume))
+        if isinstance(result, Verdict):
+            return False
+        return result if result is None else result is True
+
+    def stop_children(self, at: Address) -> None:
+        self._post(at, "stop")
+
+    def evict(self, at: Address) -> None:
+        self._post(at, "drop")
+        process = self._slots.ready(at.version)
+        if process is not None:
+            process.uids.discard(at.uid)
+            process.unsettled.discard(at.uid)
+
+    def _post(self, at: Address, op: str, *args: object) -> None:
+        process = self._slots.ready(at.version)
+        if process is not None and at.uid in process.uids:
+            process.post(op, at.uid, *args)
+
+    async def _ask(self, process: HostProcess, op: str, *args: object) -> Json | Verdict:
+        process.used = self._slots.tick()
+        try:
+            return await process.request(op, *args)
+        except Refused as refused:
+            # The worker itself failed; what it holds can be trusted no more.
+            process.kill()
+            raise HostLost(f"{refused.reason}: {refused.message}") from refused
+
+    def _read(self, process: HostProcess, parse: Callable[[Json], T], wire: Json) -> T:
+        try:
+            return parse(wire)
+        except FrameFault as fault:
+            process.kill()
+            raise HostLost(str(fault)) from fault
+
+    def _blame(self, uid: InstanceUid, inputs: Sequence[Input], verdict: Verdict) -> StepReply:
+        if len(inputs) == 1:
+            return Outcomes((_failed(verdict),))
+        # One of them ended the process. Taken one at a time, the next round will tell which.
+        self._careful[uid] = len(inputs)
+        raise HostLost("the host process ended while it took a batch")
+
+    def _single(self, uid: InstanceUid, inputs: Sequence[Input]) -> Sequence[Input]:
+        left = self._careful[uid] - 1
+        if left > 0:
+            self._careful[uid] = left
+        else:
+            del self._careful[uid]
+        return inputs[:1]
+
+
+def _failed(verdict: Verdict) -> Failed:
+    return Failed(f"MACHINE_{verdict.kind}", f"the machine was stopped: {verdict.message}")
+
+
+def _note(process: HostProcess, uid: InstanceUid, step: Step) -> None:
+    """Remember which instances have running services: their process is the last to be given up."""
+    if step.view.settled:
+        process.unsettled.discard(uid)
+    else:
+        process.unsettled.add(uid)

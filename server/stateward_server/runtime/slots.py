@@ -1,0 +1,249 @@
+"""Which process serves which version, and who must go when there are too many.
+
+A version whose process keeps dying waits longer and longer for the next one, so that a poison machine costs
+its own users and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from stateward_server.model.machine import Language, Module
+from stateward_server.model.names import InstanceUid, VersionId
+from stateward_server.ports.host import HostListener, HostLost, ModuleSource
+from stateward_server.runtime import command
+from stateward_server.runtime.frames import Json
+from stateward_server.runtime.limits import HostLimits
+from stateward_server.runtime.process import HostProcess, Refused, Verdict
+
+_LOOK_SECONDS = 0.5
+_CPU_LEASE_SECONDS = 60
+_FORGET_SECONDS = 30.0
+"""A process that lived this long is no sign of a poison version."""
+_PATIENCE_SECONDS = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)
+"""How long the next start waits after so many quick deaths."""
+_RETRY_LOAD_SECONDS = 5.0
+
+
+class Broken(Exception):
+    """A module that cannot be loaded: what its author or its callers are told."""
+
+    def __init__(self, reason: str, message: str, **metadata: Json) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = metadata
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What is known of one version's processes."""
+
+    starting: asyncio.Task[HostProcess] | None = None
+    born: float = 0.0
+    deaths: int = 0
+    not_before: float = 0.0
+    broken: Broken | None = None
+    broken_until: float = 0.0
+
+
+@dataclass(slots=True)
+class _Owner:
+    """Passes on what a process tells, with the version it belongs to."""
+
+    slots: Slots
+    version: VersionId
+
+    def inbox(self, uid: int) -> None:
+        listener = self.slots.listener
+        if listener is not None:
+            listener.inbox(InstanceUid(uid))
+
+    def logged(self, uid: int | None, level: str, text: str) -> None:
+        listener = self.slots.listener
+        if listener is not None:
+            listener.logged(self.version, None if uid is None else InstanceUid(uid), level, text)
+
+    def ended(self, process: HostProcess) -> None:
+        self.slots.ended(self.version, process)
+
+
+class Slots:
+    """The processes of a pool. All of its work happens on one event loop."""
+
+    def __init__(self, source: ModuleSource, limits: HostLimits) -> None:
+        self.listener: HostListener | None = None
+        self._source = source
+        self._limits = limits
+        self._ready: dict[VersionId, HostProcess] = {}
+        self._slots: dict[VersionId, _Slot] = {}
+        self._spares: list[asyncio.Task[HostProcess]] = []
+        self._all: set[HostProcess] = set()
+        self._starts = asyncio.Semaphore(limits.starts)
+        self._looking: asyncio.TimerHandle | None = None
+        self._ticks = 0
+        self._closed = False
+
+    def listen(self, listener: HostListener) -> None:
+        self.listener = listener
+        self._refill()
+
+    def ready(self, version: VersionId) -> HostProcess | None:
+        """Return the version's process if it is up."""
+        return self._ready.get(version)
+
+    def tick(self) -> int:
+        """Return the next moment of use; a counter tells older from newer without asking the clock."""
+        self._ticks += 1
+        return self._ticks
+
+    async def process(self, version: VersionId) -> HostProcess:
+        """Return the version's process, starting one if need be. Raises Broken, HostLost."""
+        slot = self._slots.setdefault(version, _Slot())
+        now = asyncio.get_running_loop().time()
+        if slot.broken is not None and now < slot.broken_until:
+            raise slot.broken
+        if slot.starting is None:
+            slot.starting = asyncio.create_task(self._bring_up(version, slot))
+            slot.starting.add_done_callback(lambda task: _started(slot, task))
+        # Many callers wait for one start; the first to give up must not end it for the others.
+        return await asyncio.shield(slot.starting)
+
+    async def spare(self) -> HostProcess:
+        """Return a fresh process with nothing loaded. Raises HostLost."""
+        while self._spares:
+            process = await asyncio.shield(self._spares.pop(0))
+            if process.alive:
+                self._refill()
+                return process
+        process = await self._start()
+        self._refill()
+        return process
+
+    def ended(self, version: VersionId, process: HostProcess) -> None:
+        """Take leave of a process that has ended, and tell whose services went with it."""
+        if self._ready.get(version) is not process:
+            return
+        del self._ready[version]
+        slot = self._slots[version]
+        now = asyncio.get_running_loop().time()
+        slot.deaths = slot.deaths + 1 if now - slot.born < _FORGET_SECONDS else 1
+        slot.not_before = now + _PATIENCE_SECONDS[min(slot.deaths, len(_PATIENCE_SECONDS) - 1)]
+        if self.listener is not None and not self._closed:
+            self.listener.lost(version)
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._looking is not None:
+            self._looking.cancel()
+        starting = [slot.starting for slot in self._slots.values() if slot.starting is not None]
+        for task in (*self._spares, *starting):
+            task.cancel()
+        await asyncio.gather(*self._spares, *starting, return_exceptions=True)
+        for process in self._all:
+            process.kill()
+        await asyncio.gather(*(process.exited for process in self._all))
+
+    async def _bring_up(self, version: VersionId, slot: _Slot) -> HostProcess:
+        loop = asyncio.get_running_loop()
+        wait = slot.not_before - loop.time()
+        if wait > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(loop.create_future(), wait)
+        module = await self._source(version)
+        self._make_room()
+        process = await self.spare()
+        try:
+            await load(process, module, self._limits)
+        except Broken as broken:
+            process.kill()
+            slot.broken, slot.broken_until = broken, loop.time() + _RETRY_LOAD_SECONDS
+            raise
+        except BaseException:
+            process.kill()
+            raise
+        if not process.alive:
+            raise HostLost("the host process ended as soon as it was up")
+        slot.broken, slot.born = None, loop.time()
+        process.used = self.tick()
+        process.owner = _Owner(self, version)
+        self._ready[version] = process
+        return process
+
+    def _make_room(self) -> None:
+        """Give up the process that is missed least: idle, without services, unused for longest."""
+        while len(self._ready) >= max(self._limits.processes, 1):
+            idle = [pair for pair in self._ready.items() if pair[1].idle] or list(self._ready.items())
+            version, process = min(idle, key=lambda pair: (bool(pair[1].unsettled), pair[1].used))
+            del self._ready[version]
+            process.kill()
+            if process.unsettled and self.listener is not None:
+                self.listener.lost(version)
+
+    async def _start(self) -> HostProcess:
+        async with self._starts:
+            process = await HostProcess.start(self._limits)
+        self._all.add(process)
+        process.exited.add_done_callback(lambda _: self._all.discard(process))
+        if self._looking is None:
+            self._look()
+        return process
+
+    def _refill(self) -> None:
+        while not self._closed and len(self._spares) < self._limits.spares:
+            task = asyncio.create_task(self._start())
+            task.add_done_callback(_observe)
+            self._spares.append(task)
+
+    def _look(self) -> None:
+        """Watch what the kernel's limits do not cover: memory held, and processes nobody would miss."""
+        if self._closed:
+            return
+        limit = self._limits.rss_mb * 1024 * 1024
+        for process in list(self._all):
+            with contextlib.suppress(OSError):
+                command.allow_cpu(process.pid, _CPU_LEASE_SECONDS)
+            if command.resident_bytes(process.pid) > limit:
+                process.kill(Verdict("OUT_OF_MEMORY", f"it held more than {self._limits.rss_mb} MB"))
+        self._looking = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+
+
+async def load(process: HostProcess, module: Module, limits: HostLimits) -> tuple[str, str]:
+    """Load a module into a fresh process: dialect and machine id. Raises Broken, HostLost."""
+    bounds = {
+        "contextBytes": limits.context_bytes,
+        "maxIterations": limits.iterations,
+        "authoriserMs": limits.authoriser_ms,
+        "logBytes": limits.log_bytes,
+        "logLines": limits.log_lines,
+    }
+    language = "ts" if module.language is Language.TYPESCRIPT else "js"
+    too_slow = Broken("MODULE_TIMED_OUT", f"the module took more than {limits.load_ms} ms to evaluate")
+    try:
+        async with asyncio.timeout(limits.load_ms / 1000):
+            result = await process.request("load", module.source, language, bounds)
+    except TimeoutError:
+        process.kill()
+        raise too_slow from None
+    except Refused as refused:
+        raise Broken(refused.reason, refused.message, **refused.metadata) from None
+    if isinstance(result, Verdict):
+        if result.kind == "OUT_OF_MEMORY":
+            raise Broken("MODULE_OUT_OF_MEMORY", f"the module was stopped while it loaded: {result.message}")
+        raise too_slow
+    dialect, machine_id = cast(list[Any], result)
+    return str(dialect), str(machine_id)
+
+
+def _started(slot: _Slot, task: asyncio.Task[HostProcess]) -> None:
+    slot.starting = None
+    _observe(task)
+
+
+def _observe(task: asyncio.Task[HostProcess]) -> None:
+    """Take note of a failure that its waiters, if any are left, are told too."""
+    if not task.cancelled():
+        task.exception()

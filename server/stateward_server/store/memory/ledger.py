@@ -1,0 +1,128 @@
+"""Instances, their history and their timers, in dictionaries.
+
+The roles `Ledger` and `Timers` of the memory store. Checks everything before it changes anything. Contracts
+are in `ports/store.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+from stateward_server.model.ledger import (
+    Commit,
+    CommitResult,
+    Committed,
+    Conflict,
+    InstanceKey,
+    Repeated,
+    TimerRow,
+    Transition,
+)
+from stateward_server.model.machine import RequestRecord
+from stateward_server.model.names import InstanceUid, MachineName, OrgId
+from stateward_server.ports.store import Loaded
+from stateward_server.store.memory.tables import Record, Tables
+from stateward_server.store.shape import check_batch
+
+
+class MemoryLedger:
+    """The ledger's half of the memory store."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._records = tables.records
+        self._uids = count(1)
+        self._position = 0
+
+    async def apply(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
+        check_batch(commits)
+        return [self._refusal(commit) or self._write(commit) for commit in commits]
+
+    async def load(self, key: InstanceKey) -> Loaded | None:
+        record = self._by_key(key)
+        return record.loaded() if record else None
+
+    async def load_uid(self, uid: InstanceUid) -> Loaded | None:
+        record = self._records.get(uid)
+        return record.loaded() if record else None
+
+    async def find_request(self, uid: InstanceUid, request_id: str) -> Transition | None:
+        record = self._records.get(uid)
+        return record.request(request_id) if record else None
+
+    async def allocate_uid(self) -> InstanceUid:
+        return InstanceUid(next(self._uids))
+
+    async def history(self, uid: InstanceUid, after: int, limit: int) -> Sequence[Transition]:
+        record = self._records.get(uid)
+        return [item for item in record.history if item.revision > after][:limit] if record else []
+
+    async def oldest_revision(self, uid: InstanceUid) -> int:
+        record = self._records.get(uid)
+        return record.history[0].revision if record else 0
+
+    async def list_instances(
+        self, org: OrgId, machine: MachineName, after: int, limit: int
+    ) -> Sequence[Loaded]:
+        uids = sorted(uid for uid in self._tables.instances_of(org, machine) if uid > after)
+        return [self._records[uid].loaded() for uid in uids[:limit]]
+
+    async def unsettled(self, after: InstanceUid, limit: int) -> Sequence[InstanceUid]:
+        open_ = (uid for uid, record in self._records.items() if not record.history[-1].view.settled)
+        return sorted(uid for uid in open_ if uid > after)[:limit]
+
+    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
+        self._records.pop(uid, None)
+        self._tables.record(request)
+
+    async def due_after(self, after: tuple[int, InstanceUid, str], limit: int) -> Sequence[TimerRow]:
+        timers = [timer for record in self._records.values() for timer in record.timers.values()]
+        return sorted((timer for timer in timers if _place(timer) > after), key=_place)[:limit]
+
+    async def timers_of(self, uid: InstanceUid) -> Sequence[TimerRow]:
+        record = self._records.get(uid)
+        return sorted(record.timers.values(), key=lambda timer: timer.id) if record else []
+
+    def _by_key(self, key: InstanceKey) -> Record | None:
+        return next((record for record in self._records.values() if record.instance.key == key), None)
+
+    def _refusal(self, commit: Commit) -> CommitResult | None:
+        if commit.base_revision == 0:
+            return self._creation_refusal(commit)
+        record = self._records.get(commit.instance.uid)
+        if record is None:
+            return Conflict()
+        for item in commit.transitions:
+            stored = record.request(item.request.id) if item.request else None
+            if stored:
+                return Repeated(stored)
+        return None if record.history[-1].revision == commit.base_revision else Conflict()
+
+    def _creation_refusal(self, commit: Commit) -> CommitResult | None:
+        instance, request = commit.instance, commit.transitions[0].request
+        taken = self._by_key(instance.key)
+        if taken:
+            stored = taken.history[0]
+            return (
+                Repeated(stored)
+                if request and stored.request and stored.request.id == request.id
+                else Conflict()
+            )
+        machine = (instance.key.org, instance.key.machine)
+        return Conflict() if instance.uid in self._records or machine not in self._tables.machines else None
+
+    def _write(self, commit: Commit) -> Committed:
+        uid = commit.instance.uid
+        record = self._records.setdefault(uid, Record(commit.instance))
+        record.history.extend(commit.transitions)
+        for id_ in commit.timers_gone:
+            record.timers.pop(id_, None)
+        for timer in commit.timers_set:
+            record.timers[timer.id] = timer
+        self._position += len(commit.transitions)
+        return Committed(self._position if commit.transitions else 0)
+
+
+def _place(timer: TimerRow) -> tuple[int, InstanceUid, str]:
+    return (timer.due_ms, timer.uid, timer.id)

@@ -1,0 +1,113 @@
+"""Every statement of the store, in one place: what is asked, and how each table's columns are read.
+
+Used by the roles of this package. Text is put together from constants of this module only; values are always
+bound. Each read runs on an index, which a test checks against SQLite's own plan.
+"""
+
+# ruff: noqa: S608 - see above: nothing from outside ever becomes part of a statement
+
+from __future__ import annotations
+
+# -- Ledger and timers
+# --------------------------------------------------------------------------------------------
+
+TRANSITION_COLUMNS = (
+    "revision, epoch, time_ms, cause, version, status, settled, value, states, tags, public, event,"
+    " request_id, request_digest, snapshot"
+)
+TIMER_COLUMNS = "uid, id, due_ms, target, event"
+
+_LAST = ", ".join(f"t.{column}" for column in TRANSITION_COLUMNS.split(", "))
+_LOAD = (
+    f"SELECT i.uid, i.org, i.machine, i.name, i.created_at, {_LAST} FROM instances AS i JOIN transitions AS t"
+    " ON t.uid = i.uid AND t.revision = (SELECT max(revision) FROM transitions WHERE uid = i.uid)"
+)
+LOAD_BY_KEY = f"{_LOAD} WHERE i.org = ? AND i.machine = ? AND i.name = ?"
+LOAD_BY_UID = f"{_LOAD} WHERE i.uid = ?"
+LIST_INSTANCES = f"{_LOAD} WHERE i.org = ? AND i.machine = ? AND i.uid > ? ORDER BY i.uid LIMIT ?"
+FIND_REQUEST = f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE uid = ? AND request_id = ?"
+HISTORY = (
+    f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE uid = ? AND revision > ? ORDER BY revision LIMIT ?"
+)
+HEAD = "SELECT revision, settled FROM transitions WHERE uid = ? ORDER BY revision DESC LIMIT 1"
+OLDEST = "SELECT min(revision) FROM transitions WHERE uid = ?"
+UID_OF = "SELECT uid FROM instances WHERE org = ? AND machine = ? AND name = ?"
+HAS_UID = "SELECT 1 FROM instances WHERE uid = ?"
+HAS_INSTANCES = "SELECT 1 FROM instances WHERE org = ? AND machine = ? LIMIT 1"
+UNSETTLED = "SELECT uid FROM unsettled WHERE uid > ? ORDER BY uid LIMIT ?"
+DUE_AFTER = (
+    f"SELECT {TIMER_COLUMNS} FROM timers WHERE (due_ms, uid, id) > (?, ?, ?) ORDER BY due_ms, uid, id LIMIT ?"
+)
+TIMERS_OF = f"SELECT {TIMER_COLUMNS} FROM timers WHERE uid = ? ORDER BY id"
+
+# Written many rows at a time, see `rows.MultiRow`. OR ROLLBACK, because the default promises to undo a
+# statement that fails halfway by itself, for which SQLite copies every page before it changes it. The timers
+# are found by a chain of ORs, as for `IN (VALUES …)` SQLite would rather read the whole table.
+INSERT_INSTANCES = "INSERT OR ROLLBACK INTO instances (uid, org, machine, name, created_at) VALUES"
+INSTANCE = "(?, ?, ?, ?, ?)"
+INSERT_TRANSITIONS = f"INSERT OR ROLLBACK INTO transitions (uid, {TRANSITION_COLUMNS}) VALUES"
+TRANSITION = f"(?{', ?' * len(TRANSITION_COLUMNS.split(','))})"
+SET_TIMERS = f"INSERT OR REPLACE INTO timers ({TIMER_COLUMNS}) VALUES"
+TIMER = "(?, ?, ?, ?, ?)"
+DELETE_TIMERS = "DELETE FROM timers WHERE"
+THIS_TIMER = "(uid = ? AND id = ?)"
+
+DELETE_UNSETTLED = "DELETE FROM unsettled WHERE"
+THIS_UID = "uid = ?"
+INSERT_UNSETTLED = "INSERT OR IGNORE INTO unsettled (uid) VALUES"
+UID = "(?)"
+
+DELETE_INSTANCE = "DELETE FROM instances WHERE uid = ?"  # history and timers go by cascade
+RESERVE_UIDS = "UPDATE meta SET last_uid = last_uid + ?"
+LAST_UID = "SELECT last_uid FROM meta"
+
+# -- Catalog and requests
+# -----------------------------------------------------------------------------------------
+
+_VERSION_COLUMNS = "id, org, machine, dialect, client_info, source_bytes, created_at"
+_CURRENT = ", ".join(f"v.{column}" for column in _VERSION_COLUMNS.split(", "))
+_MACHINES = (
+    f"SELECT m.org, m.name, m.created_at, {_CURRENT}"
+    " FROM machines AS m LEFT JOIN versions AS v ON v.id = m.current_version"
+)
+GET_MACHINE = f"{_MACHINES} WHERE m.org = ? AND m.name = ?"
+LIST_MACHINES = f"{_MACHINES} WHERE m.org = ? AND m.name > ? ORDER BY m.name LIMIT ?"
+HAS_MACHINE = "SELECT 1 FROM machines WHERE org = ? AND name = ?"
+GET_VERSION = f"SELECT {_VERSION_COLUMNS} FROM versions WHERE id = ? AND org = ? AND machine = ?"
+LIST_VERSIONS = (
+    f"SELECT {_VERSION_COLUMNS} FROM versions WHERE org = ? AND machine = ? AND (created_at, id) > (?, ?)"
+    " ORDER BY created_at, id LIMIT ?"
+)
+GET_MODULE = "SELECT inflate(source), language FROM modules WHERE version = ?"
+GET_REQUEST = "SELECT org, id, digest, outcome, time_ms FROM requests WHERE org = ? AND id = ?"
+
+CREATE_MACHINE = (
+    "INSERT INTO machines (org, name, current_version, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+DELETE_MACHINE = "DELETE FROM machines WHERE org = ? AND name = ?"  # versions and modules go by cascade
+CREATE_VERSION = f"INSERT INTO versions ({_VERSION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+CREATE_MODULE = "INSERT INTO modules (version, language, source) VALUES (?, ?, ?)"
+SET_CURRENT = (
+    "UPDATE machines SET current_version = ?1 WHERE org = ?2 AND name = ?3"
+    " AND EXISTS (SELECT 1 FROM versions WHERE id = ?1 AND org = ?2 AND machine = ?3)"
+)
+PUT_REQUEST = (
+    "INSERT INTO requests (org, id, digest, outcome, time_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+
+# -- Access
+# -------------------------------------------------------------------------------------------------------
+
+CREATE_ORG = "INSERT INTO orgs (id, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+LIST_ORGS = "SELECT id FROM orgs ORDER BY id"
+PUT_CREDENTIAL = "INSERT OR REPLACE INTO credentials (digest, org, created_at) VALUES (?, ?, ?)"
+FIND_CREDENTIAL = "SELECT org FROM credentials WHERE digest = ?"
+PUT_KEY = "INSERT OR REPLACE INTO signing_keys (id, org, scopes, created_at) VALUES (?, ?, ?, ?)"
+FIND_KEY = "SELECT org, scopes FROM signing_keys WHERE id = ?"
+
+# -- The store's own row
+# ------------------------------------------------------------------------------------------
+
+CREATE_META = "INSERT INTO meta (id, store_id, epoch, last_uid) VALUES (1, ?, 0, 0) ON CONFLICT DO NOTHING"
+RAISE_EPOCH = "UPDATE meta SET epoch = max(epoch + 1, ?)"
+IDENTITY = "SELECT store_id, epoch FROM meta"

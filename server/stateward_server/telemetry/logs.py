@@ -1,0 +1,61 @@
+"""structlog set-up: pretty lines on a terminal, JSON otherwise, always on stderr.
+
+Standard-library loggers (asyncio, uvicorn, grpc) go the same way. Payloads and tokens are never logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str, form: str) -> None:
+    """`level` and `form` as in Settings.log_level and Settings.log_format."""
+    pretty = form == "pretty" or (form == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer() if not pretty else _unchanged,
+    ]
+    render: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(_dumps)
+    factory: Any = (
+        structlog.PrintLoggerFactory(sys.stderr)
+        if pretty
+        else structlog.BytesLoggerFactory(sys.stderr.buffer)
+    )
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+class _Forward(logging.Handler):
+    """Hands standard-library records to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(
+            record.levelno,
+            "library_logged",
+            logger=record.name,
+            text=record.getMessage(),
+            exc_info=record.exc_info,
+        )
+
+
+def _dumps(event: object, **_: object) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+def _unchanged(_logger: object, _name: str, event: Any) -> Any:
+    return event

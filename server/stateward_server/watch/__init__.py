@@ -1,0 +1,1 @@
+"""Subscriptions: committed states in order, without gap or repeat. Slow readers harm only themselves."""

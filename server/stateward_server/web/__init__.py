@@ -1,0 +1,1 @@
+"""The HTTP edge: health for load balancers and orchestrators."""
