@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STATEWARD = Path(sys.executable).with_name("stateward")
-EXAMPLE = ROOT / "docs" / "examples" / "example-machine.ts"
+EXAMPLE = ROOT / "docs" / "examples" / "toggle.v4.ts"
+LOG = Path("server.log")
 PATIENCE = 15.0
 INSTANCE = ("--machine", "example-machine", "--instance", "session-123")
 OWNER = ("--auth-context", '{"sid": "session-123"}')
@@ -39,23 +41,26 @@ class Unexpected(Exception):
 class Server:
     """`stateward serve` in a process of its own."""
 
-    data: Path
     grpc: str = "127.0.0.1:0"
     http: str = "127.0.0.1:0"
     process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        words = ["serve", "--data", str(self.data), "--grpc", self.grpc, "--http", self.http]
-        say_command("stateward", *words, "&")
-        with (self.data.parent / "server.log").open("a") as log:
+        words = ["serve", "--data", "./data", "--grpc", self.grpc, "--http", self.http]
+        say_command("stateward", *words, "2>>", LOG.name, "&")
+        with LOG.open("a") as log:
             self.process = subprocess.Popen(
-                [STATEWARD, *words], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.data.parent
+                [STATEWARD, *words], stdout=subprocess.PIPE, stderr=log, text=True
             )
         lines = Lines(self.process)
         line = lines.next("the server to say that it is ready")
         say_output(line)
         ready = json.loads(line)
         self.grpc, self.http = ready["grpc"], ready["http"]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid if self.process else 0
 
     def stop(self, signum: signal.Signals) -> int:
         if self.process is None:
@@ -111,7 +116,7 @@ def say(text: str) -> None:
 
 
 def say_command(*words: str) -> None:
-    line = " ".join(word if word == "&" else shlex.quote(word) for word in words)
+    line = " ".join(word if word in ("&", "2>>") else shlex.quote(word) for word in words)
     print(painted("1", f"$ {line}"), flush=True)
 
 
@@ -140,13 +145,12 @@ def heard(updates: Lines, *pieces: str) -> None:
 def tour(server: Server) -> None:
     say("A server, with everything it keeps in one directory. It prints where it listens.")
     server.start()
-    os.environ["STATEWARD_PROFILE"] = str(server.data / "admin.json")
-    print(painted("1", "$ export STATEWARD_PROFILE=data/admin.json"))
+    os.environ["STATEWARD_PROFILE"] = "./data/admin.json"
+    say_command("export", "STATEWARD_PROFILE=./data/admin.json")
 
     say("A machine is a TypeScript file: an XState machine, and who may read and write its instances.")
-    expect(
-        stateward("machines", "create", "example-machine", "--node", str(EXAMPLE.relative_to(ROOT))), "ver_"
-    )
+    say_command("cp", str(EXAMPLE), "./example-machine.ts")
+    expect(stateward("machines", "create", "example-machine", "--node", "./example-machine.ts"), "ver_")
 
     say("An instance of it. Its name is the session of the user who owns it.")
     expect(stateward("instances", "create", *INSTANCE, *OWNER), "state on", "revision 1")
@@ -172,7 +176,7 @@ def follow(server: Server, updates: Lines) -> None:
     expect(refused, "REJECTED_BY_MACHINE_AUTHORIZER")
 
     say("Pull the plug: kill the server without a warning, and start it again on the same directory.")
-    print(painted("1", "$ kill -KILL $SERVER"))
+    say_command("kill", "-KILL", str(server.pid))
     server.stop(signal.SIGKILL)
     server.start()
 
@@ -190,7 +194,7 @@ def follow(server: Server, updates: Lines) -> None:
         raise Unexpected("three transitions were to be expected, and a line of headings")
 
     say("Stop the server in good order.")
-    print(painted("1", "$ kill -TERM $SERVER"))
+    say_command("kill", "-TERM", str(server.pid))
     if (code := server.stop(signal.SIGTERM)) != 0:
         raise Unexpected(f"the server ended with {code}, not 0")
 
@@ -200,22 +204,23 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args()
-    os.chdir(ROOT)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stateward-demo-") as scratch:
-        server = Server(Path(scratch) / "data")
+        os.chdir(scratch)
+        shutil.copy(EXAMPLE, "example-machine.ts")
+        server = Server()
         try:
             tour(server)
         except (Unexpected, subprocess.TimeoutExpired) as wrong:
             print(f"\ndemo: {wrong}", file=sys.stderr)
-            log = Path(scratch) / "server.log"
-            if log.exists():
+            if LOG.exists():
                 print("demo: the last lines of the server's log:", file=sys.stderr)
-                print("\n".join(log.read_text().splitlines()[-20:]), file=sys.stderr)
+                print("\n".join(LOG.read_text().splitlines()[-20:]), file=sys.stderr)
             return 1
         finally:
             if server.process is not None and server.process.poll() is None:
                 server.stop(signal.SIGKILL)
+            os.chdir(ROOT)
     print(f"\n{painted('32', f'All as it should be, in {time.monotonic() - started:.0f} s.')}")
     return 0
 

@@ -109,7 +109,7 @@ def test_local_files_are_joined_and_xstate_stays_an_import(tmp_path: Path) -> No
                 "export default createMachine({entry: up, context: {kind: Kind.B}});\n"
             ),
             "src/kinds.ts": "export enum Kind { A, B }\n",
-            "src/deep/actions.ts": 'import {assign} from "xstate";\nexport const up = assign({n: 1 as any});\n',
+            "src/deep/actions.ts": 'import {assign} from "xstate";\nexport const up = assign({} as any);\n',
         },
     )
 
@@ -192,6 +192,19 @@ def test_a_project_on_xstate_5_leaves_the_choice_to_the_server(tmp_path: Path) -
 
     assert module.text == QUICK_START
     assert module.project_xstate == 5
+
+
+def test_a_path_may_be_relative_and_lead_through_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(
+        tmp_path,
+        {"real/m.ts": 'import {a} from "./a.ts";\nexport default a;\n', "real/a.ts": "export const a = 1;"},
+    )
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+
+    assert "var a = 1" in bundled(Path("link/m.ts")).text
 
 
 def test_a_syntax_error_names_file_line_and_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_refused_module_leaves_no_machine_behind(stateward, fake, tmp_path):
         "MODULE_SYNTAX_ERROR",
         {"line": "2", "column": "8"},
     )
-    node = module(tmp_path)
+    node = module(tmp_path, "m.js")
 
     run = stateward("machines", "create", "toggle", "--node", node)
 
@@ -92,7 +92,7 @@ def test_machines_get_and_list(stateward, toggle):
     assert "machine          toggle\n" in got.stdout
     assert listed.stdout.splitlines() == [
         "MACHINE  CURRENT VERSION  CREATED",
-        "toggle   -                1970-01-01 00:00:00.000Z",
+        "toggle   -                1970-01-01 00:00:00Z",
     ]
     assert [entry["machine"] for entry in document["machines"]] == ["toggle"]
 

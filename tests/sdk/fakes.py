@@ -82,6 +82,8 @@ class Received:
     method: str
     request: Any
     metadata: dict[str, str | bytes]
+    seconds: float
+    """How long the caller is willing to wait."""
 
 
 class FakeServer:
@@ -123,7 +125,7 @@ class FakeServer:
 
     def take(self, method: str, request: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         metadata = {entry[0]: entry[1] for entry in context.invocation_metadata() or ()}
-        self.received.append(Received(method, request, metadata))
+        self.received.append(Received(method, request, metadata, context.time_remaining()))
         script = self._scripts[method]
         return script.popleft() if script else Refusal(grpc.StatusCode.UNIMPLEMENTED, "", "no script")
 

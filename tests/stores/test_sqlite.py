@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,14 @@ from stateward_server.store.sqlite import SqliteStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy
 from stateward_server.testing.store_samples import (
     MACHINE,
+    MODULE,
     ORG,
     sample_commit,
     sample_machine,
+    sample_request,
     sample_timer,
     sample_transition,
+    sample_version,
     with_machine,
 )
 from stateward_server.testing.store_suite import StoreSuite
@@ -42,7 +46,7 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 class TestSqliteStore(StoreSuite):
     @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:  # type: ignore[override]
+    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
         store = await open_store(tmp_path)
         yield store
         await store.close()
@@ -159,8 +163,6 @@ class TestFaults:
 
     async def test_a_version_id_used_twice_is_a_fault(self, sqlite: SqliteStore) -> None:
         # Ids are random, so this never happens; if it does, nothing must be overwritten.
-        from stateward_server.testing.store_samples import MODULE, sample_request, sample_version
-
         await sqlite.create_version(sample_version(), MODULE, None, make_current=True)
         with pytest.raises(StoreFault):
             await sqlite.create_version(sample_version(), MODULE, sample_request(), make_current=True)
@@ -187,11 +189,11 @@ class TestCancellation:
 
 
 async def test_transitions_are_durable_by_default(sqlite: SqliteStore) -> None:
-    settings = [
-        await sqlite._writer.run(lambda db, pragma=pragma: db.execute(f"PRAGMA {pragma}").fetchone()[0])
-        for pragma in ("journal_mode", "synchronous", "foreign_keys")
-    ]
-    assert settings == ["wal", 2, 1]
+    def setting(db: sqlite3.Connection, name: str) -> object:
+        return db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    names = ("journal_mode", "synchronous", "foreign_keys")
+    assert [await sqlite._writer.run(partial(setting, name=name)) for name in names] == ["wal", 2, 1]
 
 
 async def test_a_plain_transition_is_written_by_one_statement(sqlite: SqliteStore) -> None:

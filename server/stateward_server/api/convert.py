@@ -138,10 +138,11 @@ def language(value: int) -> Language:
 
 def event(text: str) -> str:
     """Check that an event is an object with a `type`, or a type alone. Returns it in object form."""
-    if len(text) > MAX_EVENT_BYTES:
+    size = len(text.encode())
+    if size > MAX_EVENT_BYTES:
         raise ResourceExhausted(
             "REQUEST_TOO_LARGE",
-            f"the event has {len(text)} characters, {MAX_EVENT_BYTES} are allowed",
+            f"the event has {size} bytes, {MAX_EVENT_BYTES} are allowed",
             limit_bytes=MAX_EVENT_BYTES,
         )
     value = _parsed(text, "event_json")
@@ -177,9 +178,9 @@ def wait(message: instance_service_pb2.Wait | None) -> Wait:
     timeout_ms = min(timeout_ms, MAX_WAIT_MS)
     match message.WhichOneof("until"):
         case "state":
-            return Wait(Until.STATE, timeout_ms, message.state)
+            return Wait(Until.STATE, timeout_ms, _named(message.state, "wait.state"))
         case "tag":
-            return Wait(Until.TAG, timeout_ms, message.tag)
+            return Wait(Until.TAG, timeout_ms, _named(message.tag, "wait.tag"))
         case "point":
             until = _POINT.get(message.point)
             if until is None:
@@ -189,6 +190,12 @@ def wait(message: instance_service_pb2.Wait | None) -> Wait:
             return Wait(until, timeout_ms)
         case _:
             return Wait(Until.SETTLED, timeout_ms)
+
+
+def _named(text: str, field: str) -> str:
+    if not text:
+        raise InvalidArgument("INVALID_FIELD", f"{field} is empty: no state would ever match it", field=field)
+    return text
 
 
 def request_tag(request_id: str, *body: str | bytes) -> RequestTag | None:

@@ -1,4 +1,4 @@
-"""What every RPC passes, in this order: log line, error translation, size, authentication, scope.
+"""What every RPC passes, in this order: log line, error translation, size, authentication, scope, parsing.
 
 Health and reflection pass untouched. An RPC that has no scope in `auth/scopes.py` is refused.
 """
@@ -7,19 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.status import status_of
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.scopes import BY_METHOD
-from stateward_server.model.errors import Internal, PermissionDenied, ResourceExhausted, StatewardError
+from stateward_server.engine.refusals import no_host, no_store
+from stateward_server.model.errors import (
+    Internal,
+    InvalidArgument,
+    PermissionDenied,
+    ResourceExhausted,
+    StatewardError,
+)
 from stateward_server.model.principal import Principal
 from stateward_server.ports.clock import Entropy
+from stateward_server.ports.host import HostLost
+from stateward_server.ports.store import StoreFault
 
 log = structlog.get_logger()
 
@@ -29,6 +40,7 @@ AUTH_CONTEXT_KEY = "stateward-auth-context-bin"
 _Details = grpc.HandlerCallDetails
 _Handler = Any
 """An RPC's handler: gRPC's stubs type it for the blocking server only."""
+_Parse = Callable[[bytes], Any]
 
 
 class Edge(grpc.aio.ServerInterceptor):
@@ -53,26 +65,21 @@ class Edge(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, handler: _Handler) -> _Handler:
+        # Bytes come in here unparsed, so that nobody's are parsed before it is known whose they are.
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._streaming(method, handler.unary_stream),
-                request_deserializer=handler.request_deserializer,
-                response_serializer=handler.response_serializer,
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(method, handler.unary_unary),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+            serve = self._streaming(method, handler.unary_stream, handler.request_deserializer)
+            return grpc.unary_stream_rpc_method_handler(serve, None, handler.response_serializer)
+        call = self._unary(method, handler.unary_unary, handler.request_deserializer)
+        return grpc.unary_unary_rpc_method_handler(call, None, handler.response_serializer)
 
     def _unary(
-        self, method: str, serve: Callable[[Any, Any], Awaitable[Any]]
-    ) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def call(request: Any, context: Context) -> Any:
+        self, method: str, serve: Callable[[Any, Any], Awaitable[Any]], parse: _Parse
+    ) -> Callable[[bytes, Any], Awaitable[Any]]:
+        async def call(raw: bytes, context: Context) -> Any:
             line = _Line(method)
             try:
-                line.principal = await self._admit(method, request, context)
-                return await serve(request, context)
+                line.principal = await self._admit(method, raw, context)
+                return await serve(_parsed(raw, parse), context)
             except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
                 await context.abort_with_status(status_of(self._explain(error, line)))
             finally:
@@ -81,14 +88,15 @@ class Edge(grpc.aio.ServerInterceptor):
         return call
 
     def _streaming(
-        self, method: str, serve: Callable[[Any, Any], AsyncIterator[Any]]
-    ) -> Callable[[Any, Any], AsyncIterator[Any]]:
-        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+        self, method: str, serve: Callable[[Any, Any], AsyncGenerator[Any, None]], parse: _Parse
+    ) -> Callable[[bytes, Any], AsyncIterator[Any]]:
+        async def call(raw: bytes, context: Context) -> AsyncIterator[Any]:
             line = _Line(method)
             try:
-                line.principal = await self._admit(method, request, context)
-                async for response in serve(request, context):
-                    yield response
+                line.principal = await self._admit(method, raw, context)
+                async with aclosing(serve(_parsed(raw, parse), context)) as responses:
+                    async for response in responses:
+                        yield response
             except GeneratorExit:
                 line.outcome = "CANCELLED"
                 raise
@@ -99,12 +107,11 @@ class Edge(grpc.aio.ServerInterceptor):
 
         return call
 
-    async def _admit(self, method: str, request: Any, context: Context) -> Principal:
-        size = request.ByteSize()
-        if size > MAX_REQUEST_BYTES:
+    async def _admit(self, method: str, raw: bytes, context: Context) -> Principal:
+        if len(raw) > MAX_REQUEST_BYTES:
             raise ResourceExhausted(
                 "REQUEST_TOO_LARGE",
-                f"the request has {size} bytes, {MAX_REQUEST_BYTES} are allowed",
+                f"the request has {len(raw)} bytes, {MAX_REQUEST_BYTES} are allowed",
                 limit_bytes=MAX_REQUEST_BYTES,
             )
         bearer, act_as = "", None
@@ -126,6 +133,9 @@ class Edge(grpc.aio.ServerInterceptor):
         if isinstance(error, StatewardError):
             line.outcome = error.reason
             return error
+        if isinstance(error, StoreFault | HostLost):
+            log.error("rpc_failed", method=line.method, error=repr(error))
+            return self._explain(no_store() if isinstance(error, StoreFault) else no_host(), line)
         if not isinstance(error, Exception) or isinstance(error, grpc.aio.AbortError):
             line.outcome = "CANCELLED" if isinstance(error, asyncio.CancelledError) else "ABORTED"
             raise error
@@ -135,6 +145,15 @@ class Edge(grpc.aio.ServerInterceptor):
         return Internal(
             "INTERNAL", f"the server met an error of its own (error id {error_id})", error_id=error_id
         )
+
+
+def _parsed(raw: bytes, parse: _Parse) -> Any:
+    try:
+        return parse(raw)
+    except DecodeError:
+        raise InvalidArgument(
+            "INVALID_FIELD", "the request's bytes are not the message this call takes", field="request"
+        ) from None
 
 
 class _Line:

@@ -6,7 +6,7 @@ from stateward.v1 import instance_service_pb2 as pb
 from stateward.v1 import instance_service_pb2_grpc as rpc
 from stateward_server.api import convert
 from stateward_server.api.caller import Context, caller
-from stateward_server.api.outcomes import Outcomes
+from stateward_server.api.outcomes import Outcomes, nothing
 from stateward_server.api.paging import PageTokens, page_size
 from stateward_server.api.paths import instance_path, parse_instance, parse_machine, parse_version
 from stateward_server.catalog.catalog import Machines
@@ -68,9 +68,14 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         self, request: pb.DeleteInstanceRequest, _context: Context
     ) -> pb.DeleteInstanceResponse:
         key = parse_instance(request.name, "name", caller.get().org)
-        done = await self._outcomes.find(key.org, "DeleteInstance", request.request_id, request.name)
-        if done.stored is None:
-            await self._engine.delete(key, done.fresh)
+        await self._outcomes.once(
+            key.org,
+            "DeleteInstance",
+            request.request_id,
+            (request.name,),
+            lambda record: self._engine.delete(key, record),
+            nothing,
+        )
         return pb.DeleteInstanceResponse()
 
     async def SendEvent(self, request: pb.SendEventRequest, _context: Context) -> pb.SendEventResponse:

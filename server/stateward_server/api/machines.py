@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from stateward.v1 import machine_service_pb2 as pb
 from stateward.v1 import machine_service_pb2_grpc as rpc
 from stateward_server.api import convert
 from stateward_server.api.caller import Context, caller
-from stateward_server.api.outcomes import Outcomes
+from stateward_server.api.outcomes import Outcomes, nothing
 from stateward_server.api.paging import PageTokens, page_size
 from stateward_server.api.paths import parse_machine, parse_version
 from stateward_server.catalog.catalog import Machines
@@ -30,11 +32,14 @@ class MachineServicer(rpc.MachineServiceServicer):
     ) -> pb.CreateMachineResponse:
         org = caller.get().org
         name = machine_name(request.machine_id)
-        done = await self._outcomes.find(org, "CreateMachine", request.request_id, name)
-        if done.stored is None:
-            machine = await self._machines.create(org, name, done.fresh)
-        else:
-            machine = await self._machines.get(org, name)
+        machine = await self._outcomes.once(
+            org,
+            "CreateMachine",
+            request.request_id,
+            (name,),
+            lambda record: self._machines.create(org, name, record),
+            lambda _: self._machines.get(org, name),
+        )
         return pb.CreateMachineResponse(machine=convert.machine(machine))
 
     async def GetMachine(self, request: pb.GetMachineRequest, _context: Context) -> pb.GetMachineResponse:
@@ -71,11 +76,14 @@ class MachineServicer(rpc.MachineServiceServicer):
                 f"current_version is one of machine {owner!r}",
                 field="machine.current_version",
             )
-        done = await self._outcomes.find(org, "UpdateMachine", request.request_id, name, version)
-        if done.stored is None:
-            machine = await self._machines.choose(org, name, version, done.fresh)
-        else:
-            machine = await self._machines.get(org, name)
+        machine = await self._outcomes.once(
+            org,
+            "UpdateMachine",
+            request.request_id,
+            (name, version),
+            lambda record: self._machines.choose(org, name, version, record),
+            lambda _: self._machines.get(org, name),
+        )
         return pb.UpdateMachineResponse(machine=convert.machine(machine))
 
     async def DeleteMachine(
@@ -83,9 +91,14 @@ class MachineServicer(rpc.MachineServiceServicer):
     ) -> pb.DeleteMachineResponse:
         org = caller.get().org
         name = parse_machine(request.name, "name")
-        done = await self._outcomes.find(org, "DeleteMachine", request.request_id, name)
-        if done.stored is None:
-            await self._machines.delete(org, name, done.fresh)
+        await self._outcomes.once(
+            org,
+            "DeleteMachine",
+            request.request_id,
+            (name,),
+            lambda record: self._machines.delete(org, name, record),
+            nothing,
+        )
         return pb.DeleteMachineResponse()
 
     async def CreateMachineVersion(
@@ -99,16 +112,19 @@ class MachineServicer(rpc.MachineServiceServicer):
                 f"client_info has more than {_MAX_CLIENT_INFO} characters",
                 field="client_info",
             )
-        module = self._module(request)
-        done = await self._outcomes.find(
-            org, "CreateMachineVersion", request.request_id, name, module.source, request.client_info
+        # Zipping megabytes would hold up every other call.
+        module = await asyncio.to_thread(self._module, request)
+        current = request.make_current
+        version = await self._outcomes.once(
+            org,
+            "CreateMachineVersion",
+            request.request_id,
+            (name, module.source, module.language.value, request.client_info, str(current)),
+            lambda record: self._machines.publish(
+                org, name, module, request.client_info, make_current=current, request=record
+            ),
+            lambda stored: self._machines.version(org, name, VersionId(stored)),
         )
-        if done.stored is None:
-            version = await self._machines.publish(
-                org, name, module, request.client_info, make_current=request.make_current, request=done.fresh
-            )
-        else:
-            version = await self._machines.version(org, name, VersionId(done.stored))
         return pb.CreateMachineVersionResponse(machine_version=convert.version(version))
 
     async def GetMachineVersion(

@@ -18,7 +18,6 @@ from stateward_server.api.edge import Edge
 from stateward_server.api.instances import InstanceServicer
 from stateward_server.api.machines import MachineServicer
 from stateward_server.api.subscriptions import SubscriptionServicer
-from stateward_server.model.errors import Unavailable
 
 SERVICES = (
     machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name,
@@ -29,6 +28,9 @@ SERVICES = (
 _OPTIONS = (
     # Above MAX_REQUEST_BYTES, so that the edge can answer an oversize request with a reason.
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    # A token and an auth context of 16 KiB each, the latter in base64.
+    ("grpc.max_metadata_size", 64 * 1024),
+    ("grpc.absolute_max_metadata_size", 64 * 1024),
     ("grpc.so_reuseport", 0),
     # A quiet stream is pinged, so that a dead client is noticed within a minute …
     ("grpc.keepalive_time_ms", 30_000),
@@ -61,13 +63,11 @@ class ApiServer:
         reflection.enable_server_reflection(names, self._server)
 
     def bind(self, address: str) -> int:
-        """Bind HOST:PORT and return the port. Raises Unavailable (ADDRESS_IN_USE)."""
+        """Bind HOST:PORT and return the port. Raises OSError when the address cannot be had."""
         try:
             return self._server.add_insecure_port(address)
         except RuntimeError:
-            raise Unavailable(
-                "ADDRESS_IN_USE", f"cannot listen on {address}: is another server running?"
-            ) from None
+            raise OSError(f"cannot listen on {address}: is another server running?") from None
 
     async def start(self) -> None:
         await self._server.start()

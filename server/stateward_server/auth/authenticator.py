@@ -7,6 +7,7 @@ JWTs are HS256 only, name their key by `kid`, must expire, and carry the caller'
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ _LEEWAY_S = 5
 _MAX_TOKEN = 16_384
 _MAX_AUTH_CONTEXT = 16_384
 _NEVER = 1 << 62
+_LAST_S = 253_402_300_799
+"""The end of the year 9999: a time beyond it is not meant in seconds."""
+_KEY_ID = re.compile(r"sbk_[A-Za-z0-9_-]{22}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Authenticator:
     async def _verify_jwt(self, bearer: str) -> _Verified:
         try:
             key_id = jwt.get_unverified_header(bearer).get("kid")
-            if not isinstance(key_id, str):
+            if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
                 raise _invalid()
             found = await self._access.find_key(key_id)
             if found is None:
@@ -94,7 +98,7 @@ class Authenticator:
                 audience=AUDIENCE,
                 options={"require": ["exp"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, RecursionError):
             raise _invalid() from None
         org, scopes = found
         expires_ms = _milliseconds(claims["exp"]) + _LEEWAY_S * 1000
@@ -109,25 +113,33 @@ def _principal(org: OrgId, scopes: frozenset[str], claims: dict[str, Any], key_i
         raise _invalid()
     if "sub" not in act and "sub" in claims:
         act = {**act, "sub": claims["sub"]}
-    return Principal(org, scopes, json.dumps(act, separators=(",", ":")), key_id)
+    try:
+        return Principal(org, scopes, _json(act), key_id)
+    except (ValueError, RecursionError):
+        raise _invalid() from None
 
 
 def _auth_context(raw: bytes) -> str:
     try:
         value = json.loads(raw) if len(raw) <= _MAX_AUTH_CONTEXT else None
+        if isinstance(value, dict):
+            return _json(value)
     except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise InvalidArgument(
-            "INVALID_JSON", "the auth context must be a JSON object of at most 16 kB", field="auth_context"
-        )
-    return json.dumps(value, separators=(",", ":"))
+        pass
+    raise InvalidArgument(
+        "INVALID_JSON", "the auth context must be a JSON object of at most 16 KiB", field="auth_context"
+    )
+
+
+def _json(value: dict[str, Any]) -> str:
+    """Write what a machine will parse: NaN and Infinity, which Python takes for JSON, raise ValueError."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _milliseconds(seconds: object) -> int:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds <= _LAST_S:
         raise _invalid()
-    return int(seconds * 1000)
+    return int(max(seconds, 0) * 1000)
 
 
 def _invalid() -> Unauthenticated:

@@ -4,3 +4,8 @@
 the server; `serve.py` alone reaches into the server, and only to start it. Text for people by default, one
 JSON document with `--json`.
 """
+
+import os
+
+# gRPC reads this when it is loaded. Its own notes, that a connection was lost say, are not for our stderr.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -26,6 +26,8 @@ _ADVICE = (
     (("not a dependency",), "npm install the package, or import it as npm:NAME; types need `import type`"),
     (("node_modules", "package.json"), "run npm install (or deno install) in the project first"),
     (("Module not found",), "check the path of the import"),
+    (("list of packages", "does not exist", "Could not resolve"), "check the name and version in the import"),
+    (("import access",), "modules from the web are not fetched: keep a copy in the project"),
     (
         ("esbuild", "registry", "sending request", "npm package"),
         "what is not there yet comes from npm: check the network, or bundle by hand and use --file",
@@ -48,12 +50,12 @@ class Import:
 
 def imports(module: Path) -> list[Import]:
     """List the imports of one module, each specifier once. Raises Failure when it does not parse."""
-    found = _run("info", "--json", "--no-remote", "--no-npm", str(module), directory=module.parent)
+    found = _run("info", "--json", "--no-remote", "--no-npm", f"./{module.name}", directory=module.parent)
     if found.returncode != 0:
         raise failure(found.stderr)
-    root = module.resolve().as_uri()
-    for parsed in json.loads(found.stdout)["modules"]:
-        if parsed["specifier"] == root:
+    graph = json.loads(found.stdout)
+    for parsed in graph["modules"]:
+        if parsed["specifier"] in graph["roots"]:
             if "error" in parsed:
                 raise failure(parsed["error"])
             return [_import(entry) for entry in parsed.get("dependencies", ())]
@@ -69,7 +71,7 @@ def bundle(entry: Path, *, own_packages: bool) -> str:
             options.append("--node-modules-dir=none")
         for pattern in EXTERNAL:
             options += ["--external", pattern]
-        done = _run("bundle", *options, "--output", str(output), str(entry), directory=entry.parent)
+        done = _run("bundle", *options, "--output", str(output), f"./{entry.name}", directory=entry.parent)
         if done.returncode != 0 or not output.is_file():
             raise failure(done.stderr)
         return output.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import click
 
 from stateward import errors
 from stateward_server.cli import shapes
+from stateward_server.cli.failure import Failure
 from stateward_server.cli.modules import module_options, prepare, upload
 from stateward_server.cli.options import limit_option, named
 from stateward_server.cli.session import Session, client_command
@@ -46,7 +47,7 @@ async def create(
             return
         try:
             version = await upload(session, handle, module, make_current=True, client_info=client_info)
-        except errors.ModuleRejected:
+        except (errors.ModuleRejected, Failure):
             # So that the same command works once the module is mended.
             await handle.delete()
             raise

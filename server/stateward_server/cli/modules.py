@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from stateward import Machine, MachineVersion, errors
-from stateward_server.cli import bundle
+from stateward_server.cli import bundle, deno
 from stateward_server.cli.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,13 +96,18 @@ async def upload(
 
 
 def _placed(refused: errors.ModuleRejected, module: bundle.Module) -> errors.StatewardError:
-    """Put file:line:column before the message, unless it counts the lines of a bundle."""
+    """Put file:line:column before the message where line and column are those of the user's own file."""
     line, column = refused.metadata.get("line"), refused.metadata.get("column")
-    if module.bundled or line is None:
+    if line is None or module.bundled:
         return refused
-    place = f"{module.path}:{line}:{column}" if column else f"{module.path}:{line}"
+    message = refused.message.removesuffix(f" (line {line}, column {column})")
+    place = f"{module.path}:{line}:{column}"
+    if module.language == "typescript":
+        # What parses as TypeScript can still be wrong as JavaScript, and that is what the server counts in.
+        deno.imports(module.path)
+        place, message = str(module.path), f"{message} (line {line} of the JavaScript it becomes)"
     return type(refused)(
-        f"{place}: {refused.message}",
+        f"{place}: {message}",
         code=refused.code,
         reason=refused.reason,
         metadata={"file": str(module.path), **refused.metadata},

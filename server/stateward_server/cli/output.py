@@ -14,6 +14,9 @@ from contextlib import contextmanager
 
 import click
 
+# Ids stay whole on a narrow terminal, to be copied; everything else folds.
+_WHOLE = {"VERSION", "CURRENT VERSION"}
+
 
 class Output:
     """The two streams of one command."""
@@ -86,14 +89,13 @@ class Output:
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

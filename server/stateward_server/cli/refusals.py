@@ -12,7 +12,6 @@ from stateward_server.cli.failure import REFUSED, UNREACHABLE, Failure
 
 _AGAIN = "nothing changed; run the command again"
 _HINTS = {
-    "MODULE_SYNTAX_ERROR": "TypeScript is read as such when the file's name ends in .ts",
     "MODULE_LOAD_FAILED": "only xstate may stay an import: --node bundles the rest, --file does not",
     "MODULE_EXPORT_MISSING": "a module exports a machine as default, and functions allowRead and allowWrite",
     "MODULE_XSTATE_UNSUPPORTED": "leave xstate an import, as --node does, and the server brings its own copy",

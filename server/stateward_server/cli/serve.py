@@ -54,6 +54,7 @@ def serve(*, config: Path | None, **flags: str | None) -> None:
     from stateward_server import app  # noqa: PLC0415
     from stateward_server.config import load  # noqa: PLC0415
     from stateward_server.model.errors import StatewardError  # noqa: PLC0415
+    from stateward_server.ports.store import StoreFault  # noqa: PLC0415
 
     try:
         settings = load(flags, os.environ, config)
@@ -62,7 +63,15 @@ def serve(*, config: Path | None, **flags: str | None) -> None:
         raise Failure(wrong.message, reason=wrong.reason, hint=hint, exit_code=USAGE) from wrong
     try:
         uvloop.run(app.serve(settings))
-    except StatewardError as wrong:
-        raise Failure(wrong.message, reason=wrong.reason) from wrong
-    except OSError as wrong:
-        raise Failure(f"the server cannot start: {wrong}", reason="SERVER_START_FAILED") from wrong
+    except (StatewardError, StoreFault, OSError, ExceptionGroup) as wrong:
+        # Where the server's task group has begun, the one cause comes in a group.
+        cause = _only_cause(wrong)
+        if not isinstance(cause, StatewardError | StoreFault | OSError):
+            raise
+        raise Failure(f"the server cannot run: {cause}", reason="SERVER_FAILED") from wrong
+
+
+def _only_cause(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

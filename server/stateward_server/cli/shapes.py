@@ -28,7 +28,7 @@ def machine(info: MachineInfo) -> Document:
 
 
 def machine_row(info: MachineInfo) -> tuple[str, ...]:
-    return info.name, info.current_version or "-", moment(info.create_time)
+    return info.name, info.current_version or "-", second(info.create_time)
 
 
 def version(info: MachineVersion) -> Document:
@@ -44,7 +44,7 @@ def version(info: MachineVersion) -> Document:
 
 def version_row(info: MachineVersion) -> tuple[str, ...]:
     size = f"{info.source_bytes} B"
-    return info.id, str(info.xstate_version), size, info.client_info or "-", moment(info.create_time)
+    return info.id, str(info.xstate_version), size, info.client_info or "-", second(info.create_time)
 
 
 def instance(info: InstanceInfo) -> Document:
@@ -60,7 +60,7 @@ def instance(info: InstanceInfo) -> Document:
 
 def instance_row(info: InstanceInfo) -> tuple[str, ...]:
     status = standing(info.status.value, settled=info.settled)
-    return info.name, str(info.revision), status, info.version, moment(info.create_time)
+    return info.name, str(info.revision), status, info.version, second(info.create_time)
 
 
 def state(seen: State) -> Document:
@@ -163,6 +163,11 @@ def compact(content: object) -> str:
 def moment(time: datetime) -> str:
     """Write a time for people, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03}Z"
+
+
+def second(time: datetime) -> str:
+    """Write a time for people who need no fractions, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def timestamp(time: datetime) -> str:

@@ -1,1 +1,1 @@
-"""Machine hosts: the processes that run user code, and the pool that owns them. Imports model and ports only."""
+"""Machine hosts: the processes that run user code, and the pool that owns them."""

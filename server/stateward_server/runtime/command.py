@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from deno import find_deno_bin
+from deno import find_deno_bin  # type: ignore[import-untyped]  # the package has no stubs
 
 from stateward_server.runtime.limits import HostLimits
 

@@ -1,4 +1,4 @@
-"""From the model's inputs to frames and from frames to the model's outcomes. Raises FrameFault on nonsense."""
+"""From the model's inputs to frames, and from frames to its outcomes. Raises FrameFault on nonsense."""
 
 from __future__ import annotations
 

@@ -7,18 +7,15 @@ snapshot: what a lost process knew is told to it again by the caller's Resume.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.machine import Inspection, Module
-from stateward_server.model.names import InstanceUid, VersionId
+from stateward_server.model.names import InstanceUid
 from stateward_server.model.step import (
     Failed,
     Input,
-    LostChildren,
-    NeedSnapshot,
     Outcome,
     Outcomes,
     Resume,
@@ -53,12 +50,19 @@ class HostPool:
         """End every process and wait until they are gone."""
         await self._slots.close()
 
+    def pid_of(self, version: VersionId) -> int:
+        """Return the process id of a version's host, 0 when it has none. For operators and measurements."""
+        process = self._slots.ready(version)
+        return process.pid if process is not None else 0
+
     async def inspect(self, module: Module) -> Inspection:
         process = await self._slots.spare()
         try:
             dialect, machine_id = await load(process, module, self._limits)
         except Broken as broken:
-            raise InvalidArgument(broken.reason, broken.message, **broken.metadata) from None
+            refusal = InvalidArgument(broken.reason, broken.message)
+            refusal.metadata.update(broken.metadata)
+            raise refusal from None
         finally:
             process.kill()
         return Inspection(dialect, machine_id)

@@ -178,7 +178,8 @@ class HostProcess(asyncio.Protocol):
             return
         left = self._progress + seconds - self._loop.time()
         if left <= 0:
-            self.kill(Verdict("TIMED_OUT", f"it kept the processor for more than {self._limits.deadline_ms} ms"))
+            busy = f"it kept the processor for more than {self._limits.deadline_ms} ms"
+            self.kill(Verdict("TIMED_OUT", busy))
             return
         self._deadline = self._loop.call_later(max(left, seconds / 8), self._watch)
 
@@ -238,7 +239,7 @@ class HostProcess(asyncio.Protocol):
         elif kind == "log":
             self.owner.logged(known, str(frame[3]), str(frame[4]))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - its exit tells more
         self.kill()
 
     def stderr_received(self, data: bytes) -> None:
@@ -269,7 +270,8 @@ class HostProcess(asyncio.Protocol):
     def _blame(self, future: Future[Json | Verdict] | None, verdict: Verdict) -> None:
         if future is None:
             if self.owner is not None:
-                self.owner.logged(None, "error", f"an effect ended the process of its machine: {verdict.message}")
+                text = f"an effect ended the process of its machine: {verdict.message}"
+                self.owner.logged(None, "error", text)
         elif not future.done():
             future.set_result(verdict)
 
@@ -294,4 +296,3 @@ class _Child(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self._process.process_exited()
-

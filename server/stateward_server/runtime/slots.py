@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from stateward_server.model.machine import Language, Module
@@ -35,7 +35,7 @@ class Broken(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.metadata = metadata
+        self.metadata = {key: str(value) for key, value in metadata.items()}
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Rows to fill a store with: short to write in a test, complete enough that every column differs from the others.
+"""Rows to fill a store with: short to write in a test, yet no two columns alike, so that none can be swapped.
 
 Called by the store suite and by tests of stores; the names in them mean nothing.
 """
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from stateward_server.model.ledger import (
     Cause,
     Commit,
+    CommitResult,
     Instance,
     InstanceKey,
     RequestTag,
@@ -24,6 +25,7 @@ from stateward_server.ports.store import Store
 ORG = OrgId("org_AAAAAAAAAAAAAAAAAAAAAA")
 OTHER_ORG = OrgId("org_BBBBBBBBBBBBBBBBBBBBBA")
 MACHINE = MachineName("orders")
+UID = InstanceUid(1)
 VERSION = VersionId("ver_AAAAAAAAAAAAAAAAAAAAAA")
 BORN = 1_700_000_000_000
 MODULE = Module("export default machine; // größer als nichts", Language.JAVASCRIPT)
@@ -103,3 +105,9 @@ def sample_commit(
 async def with_machine(store: Store) -> None:
     """Give a fresh store the sample machine, without which no instance can be created."""
     await store.create_machine(sample_machine(), None)
+
+
+async def apply_one(store: Store, commit: Commit) -> CommitResult:
+    """Apply a single commit."""
+    (result,) = await store.apply([commit])
+    return result

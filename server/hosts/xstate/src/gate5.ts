@@ -152,13 +152,13 @@ export class Gate5 implements Gate {
     const deferred: (() => void)[] = [];
     this.#deferred = deferred;
     try {
-      // Actions of a transition see the state before it, those of the start see the first state.
-      if (initial) actor._snapshot = turn.state;
-      for (let i = 0; i < steps.length; i++) {
+      if (initial) this.#runInitial(turn.state, steps, deferred);
+      for (let i = 0; i < steps.length && !initial; i++) {
         const step = steps[i];
         if (step.kind === "defer") deferred.push(step.run);
-        else this.#guarded(step.action.type, () => step.action.exec(step.action.info, step.action.params));
+        else this.#exec(step.action);
       }
+      // Actions of a transition see the state before it, what they deferred sees the one it led to.
       actor._snapshot = turn.state;
       for (let run = deferred.shift(); run; run = deferred.shift()) this.#guarded("a deferred effect", run);
     } finally {
@@ -244,6 +244,21 @@ export class Gate5 implements Gate {
     const state = turn.state as Any;
     const nodes = (state._nodes as Any[]).filter((n) => n.parent).sort((a, b) => a.order - b.order);
     return { states: nodes.map((n) => n.path.join(".")), tags: [...state.tags as Set<string>].sort() };
+  }
+
+  /** At the start the children are first, then everything in its order: what `Actor.start` does. */
+  #runInitial(state: Any, steps: Step[], deferred: (() => void)[]): void {
+    this.#actor._snapshot = state;
+    if (state.status === "active") {
+      for (const child of Object.values(state.children as Record<string, Any>)) {
+        if (child?._snapshot.status === "active") this.#guarded(`starting '${child.id}'`, () => child.start());
+      }
+    }
+    for (const step of steps) deferred.push(step.kind === "defer" ? step.run : () => this.#exec(step.action));
+  }
+
+  #exec(action: Any): void {
+    this.#guarded(action.type, () => action.exec(action.info, action.params));
   }
 
   /** Compute a turn with everything recorded; undo it all when the machine throws. */

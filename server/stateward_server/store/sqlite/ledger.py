@@ -36,7 +36,7 @@ class SqliteLedger:
     async def apply(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
         check_batch(commits)
         if not commits:
-            return ()
+            return []
         return await self._writer.run(partial(self._batch.apply, commits=commits))
 
     async def load(self, key: InstanceKey) -> Loaded | None:

@@ -1,0 +1,157 @@
+"""Whatever is done to both, the SQLite store answers like the memory store, restarts included."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from stateward_server.model.ledger import Commit
+from stateward_server.model.names import InstanceUid
+from stateward_server.store.memory import MemoryStore
+from stateward_server.store.sqlite import SqliteStore
+from stateward_server.store.sqlite.batch import BatchWriter
+from stateward_server.testing.clock import ManualClock, SeededEntropy
+from stateward_server.testing.store_samples import (
+    MACHINE,
+    ORG,
+    sample_commit,
+    sample_request,
+    sample_timer,
+    sample_transition,
+    with_machine,
+)
+
+T = TypeVar("T")
+Plan: TypeAlias = tuple[int, str, int, Any, Any, Any]
+"""Slot, name, how far the base revision is off, steps, timers set, timers gone."""
+
+SLOTS = st.integers(0, 4)
+"""Places for instances; each is filled again with a new uid after a deletion."""
+NAMES = st.sampled_from(["a", "b", "c"])
+REQUESTS = st.one_of(st.none(), st.sampled_from(["r1", "r2", "r3", "r4", "r5"]))
+TIMERS = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 3)), max_size=3)
+GONE = st.lists(st.sampled_from("xyz"), unique=True, max_size=2)
+STEPS = st.lists(st.tuples(REQUESTS, st.booleans()), max_size=3)
+PLANS = st.lists(
+    st.tuples(SLOTS, NAMES, st.sampled_from([0, 0, 0, 0, 0, -1, 1]), STEPS, TIMERS, GONE),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda plan: plan[0],
+)
+
+
+class Ledgers(RuleBasedStateMachine):
+    """Both stores side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.directory = tempfile.TemporaryDirectory()
+        self.memory = MemoryStore(clock=ManualClock(), entropy=SeededEntropy())
+        self.sqlite = self.run(self.opened())
+        self.uids = list(range(1, 6))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    async def opened(self) -> SqliteStore:
+        store = await SqliteStore.open(
+            Path(self.directory.name), clock=ManualClock(), entropy=SeededEntropy()
+        )
+        store._batch = BatchWriter(heads_kept=2)  # so small that heads are forgotten all the time
+        return store
+
+    @initialize()
+    def machine(self) -> None:
+        for store in (self.memory, self.sqlite):
+            self.run(with_machine(store))
+
+    @rule(plans=PLANS)
+    def apply(self, plans: list[Plan]) -> None:
+        batch = [commit for plan in plans if (commit := self.commit(plan))]
+        assert self.run(self.sqlite.apply(batch)) == self.run(self.memory.apply(batch))
+
+    def commit(self, plan: Plan) -> Commit | None:
+        slot, name, off, steps, timers, gone = plan
+        uid = self.uids[slot]
+        loaded = self.run(self.memory.load_uid(InstanceUid(uid)))
+        base = max(0, (loaded.last.revision if loaded else 0) + off)
+        requests: set[str] = set()
+        transitions = []
+        for number, (request, settled) in enumerate(steps, start=1):
+            fresh = None if request in requests else request
+            requests.add(request)
+            transitions.append(sample_transition(base + number, fresh, settled=settled))
+        if base == 0 and not transitions:
+            return None
+        rows = {id_: sample_timer(uid, id_, due) for id_, due in timers}
+        commit = sample_commit(uid, base, name=name, timers=list(rows.values()), gone=gone)
+        if loaded:
+            commit = replace(commit, instance=loaded.instance)
+        return replace(commit, transitions=tuple(transitions))
+
+    @rule(slot=SLOTS)
+    def delete(self, slot: int) -> None:
+        uid = InstanceUid(self.uids[slot])
+        for store in (self.memory, self.sqlite):
+            self.run(store.delete_instance(uid, sample_request(f"delete-{uid}")))
+        self.uids[slot] = max(self.uids) + 1
+
+    @rule()
+    def delete_machine(self) -> None:
+        done = [self.run(store.delete_machine(ORG, MACHINE, None)) for store in (self.memory, self.sqlite)]
+        assert done[0] == done[1]
+
+    @precondition(lambda self: self.run(self.memory.get_machine(ORG, MACHINE)) is None)
+    @rule()
+    def create_machine_again(self) -> None:
+        self.machine()
+
+    @rule()
+    def restart(self) -> None:
+        self.run(self.sqlite.close())
+        self.sqlite = self.run(self.opened())
+
+    @invariant()
+    def same_to_every_reader(self) -> None:
+        assert self.run(seen(self.sqlite, self.uids)) == self.run(seen(self.memory, self.uids))
+
+    def teardown(self) -> None:
+        self.run(self.sqlite.close())
+        self.runner.close()
+        self.directory.cleanup()
+
+
+async def seen(store: SqliteStore | MemoryStore, uids: list[int]) -> list[object]:
+    """Return everything that can be read of the ledger."""
+    all_ = [InstanceUid(uid) for uid in uids]
+    return [
+        await store.get_machine(ORG, MACHINE),
+        list(await store.list_instances(ORG, MACHINE, 0, 100)),
+        list(await store.due_after((0, InstanceUid(0), ""), 100)),
+        list(await store.unsettled(InstanceUid(0), 100)),
+        [list(await store.history(uid, 0, 100)) for uid in all_],
+        [list(await store.timers_of(uid)) for uid in all_],
+        [await store.oldest_revision(uid) for uid in all_],
+        [await store.find_request(uid, request) for uid in all_ for request in ("r1", "r2", "r3")],
+        [await store.get_request(ORG, f"delete-{uid}") for uid in range(1, max(uids))],
+    ]
+
+
+TestLedgers = Ledgers.TestCase
+TestLedgers.settings = settings(
+    max_examples=20,
+    stateful_step_count=15,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

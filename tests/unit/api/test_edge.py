@@ -1,0 +1,481 @@
+"""What every RPC passes: size, authentication, scope, error translation and one log line; over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import grpc
+import pytest
+import structlog
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import LogCapture
+
+from stateward.v1 import instance_service_pb2 as pb
+from stateward.v1 import instance_service_pb2_grpc as rpc
+from stateward.v1 import machine_service_pb2_grpc, subscription_service_pb2, subscription_service_pb2_grpc
+from stateward_server.api.caller import caller
+from stateward_server.api.edge import AUTH_CONTEXT_KEY, MAX_REQUEST_BYTES, Edge
+from stateward_server.api.server import SERVICES, ApiServer
+from stateward_server.auth.authenticator import Authenticator
+from stateward_server.auth.scopes import PRODUCTION
+from stateward_server.auth.secrets import Secrets, credential_digest
+from stateward_server.model.errors import Aborted, InvalidArgument
+from stateward_server.model.names import OrgId, mint
+from stateward_server.model.principal import Principal
+from stateward_server.ports.host import HostLost
+from stateward_server.ports.store import StoreFault
+from stateward_server.store.memory import MemoryStore
+from stateward_server.testing.clock import ManualClock, SeededEntropy
+
+ADMIN_TOKEN = mint("sba", bytes(32))
+METADATA = (("authorization", f"Bearer {ADMIN_TOKEN}"),)
+GET = "/stateward.v1.InstanceService/GetInstance"
+WATCH = "/stateward.v1.SubscriptionService/WatchInstance"
+
+Answer = Callable[[Any], Awaitable[Any]]
+
+
+async def empty(_request: Any) -> pb.GetInstanceResponse:
+    return pb.GetInstanceResponse()
+
+
+@dataclass
+class Instances(rpc.InstanceServiceServicer):
+    """Answers as the test says, and remembers who asked."""
+
+    answer: Answer = empty
+    callers: list[Principal] = field(default_factory=list)
+
+    async def GetInstance(self, request: Any, context: Any) -> Any:
+        self.callers.append(caller.get())
+        return await self.answer(request)
+
+    async def SendEvent(self, request: Any, context: Any) -> Any:
+        self.callers.append(caller.get())
+        return pb.SendEventResponse()
+
+
+@dataclass
+class Subscriptions(subscription_service_pb2_grpc.SubscriptionServiceServicer):
+    """Streams what the test says, and tells when the stream is closed."""
+
+    frames: Callable[[], AsyncIterator[Any]] | None = None
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def WatchInstance(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        assert self.frames is not None
+        try:
+            async for frame in self.frames():
+                yield frame
+        finally:
+            self.closed.set()
+
+
+@dataclass
+class Served:
+    """A running server, a channel to it, its collaborators, and what it logged."""
+
+    api: ApiServer
+    port: int
+    channel: grpc.aio.Channel
+    store: MemoryStore
+    instances: Instances
+    subscriptions: Subscriptions
+    logs: list[Any]
+
+    async def get(self, name: str = "", metadata: Any = METADATA) -> pb.GetInstanceResponse:
+        call = rpc.InstanceServiceStub(self.channel).GetInstance
+        return await call(pb.GetInstanceRequest(name=name), metadata=metadata)
+
+    def watch(self, metadata: Any = METADATA) -> Any:
+        stub = subscription_service_pb2_grpc.SubscriptionServiceStub(self.channel)
+        return stub.WatchInstance(subscription_service_pb2.WatchInstanceRequest(), metadata=metadata)
+
+    async def refused(self, call: Awaitable[Any]) -> Refused:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        return refusal(caught.value)
+
+    def line(self) -> dict[str, Any]:
+        """The one line of the one call."""
+        [line] = [each for each in self.logs if each["event"] == "rpc_served"]
+        return dict(line)
+
+
+@dataclass(frozen=True)
+class Refused:
+    code: grpc.StatusCode
+    reason: str
+    metadata: dict[str, str]
+    message: str
+
+
+def refusal(error: grpc.aio.AioRpcError) -> Refused:
+    trailers = dict(error.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+    infos = []
+    for each in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if each.Unpack(info):
+            infos.append(info)
+    [info] = infos
+    assert info.domain == "stateward"
+    return Refused(error.code(), info.reason, dict(info.metadata), error.details() or "")
+
+
+@pytest.fixture
+def logs() -> AsyncIterator[list[Any]]:
+    capture = LogCapture()
+    before = structlog.get_config()["processors"]
+    structlog.configure(processors=[capture])
+    yield capture.entries  # type: ignore[misc]  # a generator is what a fixture is
+    structlog.configure(processors=before)
+
+
+@pytest.fixture
+async def served(logs: list[Any]) -> AsyncIterator[Served]:
+    clock = ManualClock()
+    store = MemoryStore(clock=clock, entropy=SeededEntropy())
+    org = OrgId(mint("org", bytes(16)))
+    await store.create_org(org, 0)
+    await store.put_credential(credential_digest(ADMIN_TOKEN), org, 0)
+    edge = Edge(Authenticator(store, Secrets(bytes(32)), clock), SeededEntropy())
+    instances, subscriptions = Instances(), Subscriptions()
+    machines = machine_service_pb2_grpc.MachineServiceServicer()
+    server = ApiServer(edge, cast(Any, machines), cast(Any, instances), cast(Any, subscriptions))
+    port = server.bind("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Served(server, port, channel, store, instances, subscriptions, logs)
+    await server.stop(0)
+
+
+# ------------------------------------------------------------------ who is calling
+
+
+async def test_a_valid_token_reaches_the_servicer_as_a_principal(served: Served):
+    await served.get()
+    [principal] = served.instances.callers
+    assert (principal.auth_json, principal.subject) == ("{}", "admin")
+    assert served.line()["outcome"] == "OK"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param((), id="none"),
+        pytest.param((("authorization", ADMIN_TOKEN),), id="no scheme"),
+        pytest.param((("authorization", f"Basic {ADMIN_TOKEN}"),), id="another scheme"),
+        pytest.param((("authorization", "Bearer "),), id="no token"),
+        pytest.param((("authorization", "Bearer wrong"),), id="wrong token"),
+        pytest.param((("x-authorization", f"Bearer {ADMIN_TOKEN}"),), id="another header"),
+    ],
+)
+async def test_without_a_valid_token_nothing_is_served(served: Served, metadata: Any):
+    refused = await served.refused(served.get(metadata=metadata))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+    assert served.instances.callers == []
+    assert served.line()["outcome"] == "TOKEN_INVALID"
+
+
+async def test_a_stream_needs_a_token_too(served: Served):
+    refused = await served.refused(served.watch(metadata=()).read())
+    assert refused.reason == "TOKEN_INVALID"
+
+
+async def test_the_scheme_may_be_written_in_any_case(served: Served):
+    await served.get(metadata=(("authorization", f"bEARER {ADMIN_TOKEN}"),))
+
+
+async def test_an_auth_context_takes_the_place_of_the_claims(served: Served):
+    await served.get(metadata=(*METADATA, (AUTH_CONTEXT_KEY, b'{"sub":"alice"}')))
+    assert served.instances.callers[0].auth_json == '{"sub":"alice"}'
+
+
+async def test_an_auth_context_of_the_allowed_size_gets_through(served: Served):
+    large = b'{"a":"' + b"x" * (16_384 - 8) + b'"}'
+    assert len(large) == 16_384
+    await served.get(metadata=(*METADATA, (AUTH_CONTEXT_KEY, large)))
+    assert served.instances.callers[0].auth_json == large.decode()
+
+
+async def test_an_auth_context_that_is_too_large_is_refused_with_its_reason(served: Served):
+    refused = await served.refused(served.get(metadata=(*METADATA, (AUTH_CONTEXT_KEY, b"x" * 16_385))))
+    assert (refused.reason, refused.metadata) == ("INVALID_JSON", {"field": "auth_context"})
+
+
+async def test_callers_do_not_see_each_other(served: Served):
+    both = asyncio.Barrier(2)
+
+    async def answer(request: Any) -> pb.GetInstanceResponse:
+        await both.wait()
+        assert caller.get().auth_json == request.name
+        return pb.GetInstanceResponse()
+
+    served.instances.answer = answer
+    names = ['{"sub":"a"}', '{"sub":"b"}']
+    calls = [served.get(name, (*METADATA, (AUTH_CONTEXT_KEY, name.encode()))) for name in names]
+    await asyncio.gather(*calls)
+
+
+# ------------------------------------------------------------------ what it may do
+
+
+async def test_a_missing_scope_is_named(served: Served):
+    from stateward_server.auth import authenticator
+
+    import jwt
+
+    key_id = mint("sbk", bytes(16))
+    await served.store.put_key(key_id, OrgId("org"), sorted(PRODUCTION - {"state.read"}), 0)
+    body = {"aud": authenticator.AUDIENCE, "exp": 1_800_000_000}
+    token = jwt.encode(body, Secrets(bytes(32)).signing_secret(key_id), headers={"kid": key_id})
+    refused = await served.refused(served.get(metadata=(("authorization", f"Bearer {token}"),)))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
+    assert refused.metadata == {"scope": "state.read"}
+    assert served.instances.callers == []
+
+
+@pytest.mark.parametrize("method", ["Nothing", "getInstance", ""])
+async def test_an_unknown_method_is_unimplemented(served: Served, method: str):
+    call = served.channel.unary_unary(f"/stateward.v1.InstanceService/{method}")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(b"", metadata=METADATA)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("service", ["", *SERVICES])
+async def test_health_needs_no_token(served: Served, service: str):
+    stub = health_pb2_grpc.HealthStub(served.channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert served.logs == []
+
+
+# ------------------------------------------------------------------ what is sent
+
+
+async def test_a_request_of_the_allowed_size_is_served(served: Served):
+    padding = MAX_REQUEST_BYTES - pb.GetInstanceRequest(name="x" * 3_000_000).ByteSize() + 3_000_000
+    await served.get("x" * padding)
+    assert served.line()["outcome"] == "OK"
+
+
+@pytest.mark.parametrize("metadata", [METADATA, ()])
+async def test_a_larger_request_is_refused_with_its_limit(served: Served, metadata: Any):
+    refused = await served.refused(served.get("x" * MAX_REQUEST_BYTES, metadata))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")
+    assert refused.metadata == {"limit_bytes": str(MAX_REQUEST_BYTES)}
+    assert served.instances.callers == []
+
+
+@pytest.mark.parametrize("method", [GET, WATCH])
+@pytest.mark.parametrize("body", [b"\xff", b"\x0a\x01\xff", b"\x0a\x7f"])
+async def test_bytes_that_are_no_request_are_refused(served: Served, method: str, body: bytes):
+    call = served.channel.unary_stream(method)(body, metadata=METADATA)
+    refused = await served.refused(call.read())
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+
+
+async def test_bytes_without_a_token_are_not_even_parsed(served: Served):
+    refused = await served.refused(served.channel.unary_unary(GET)(b"\xff"))
+    assert refused.reason == "TOKEN_INVALID"
+
+
+# ------------------------------------------------------------------ what goes wrong
+
+
+async def test_a_refusal_keeps_its_code_reason_words_and_metadata(served: Served):
+    async def answer(_request: Any) -> Any:
+        raise Aborted("REVISION_MISMATCH", "it is at 4, not 3", expected_revision=3, revision=4)
+
+    served.instances.answer = answer
+    refused = await served.refused(served.get())
+    metadata = {"expected_revision": "3", "revision": "4"}
+    assert refused == Refused(grpc.StatusCode.ABORTED, "REVISION_MISMATCH", metadata, "it is at 4, not 3")
+    assert served.line()["outcome"] == "REVISION_MISMATCH"
+
+
+@pytest.mark.parametrize("letter", ["\x00", "é", "\U0010ffff", "漢"])
+async def test_the_longest_refusal_still_reaches_the_client(served: Served, letter: str):
+    async def answer(request: Any) -> Any:
+        raise InvalidArgument("INVALID_NAME", f"{request.name!r} is wrong", field="name")
+
+    served.instances.answer = answer
+    assert (await served.refused(served.get(letter * 3000))).reason == "INVALID_NAME"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(StoreFault("disk full"), "STORE_UNAVAILABLE"), (HostLost("pid 7"), "HOST_UNAVAILABLE")],
+)
+async def test_a_fault_of_store_or_host_means_try_again(served: Served, fault: Exception, reason: str):
+    async def answer(_request: Any) -> Any:
+        raise fault
+
+    served.instances.answer = answer
+    refused = await served.refused(served.get())
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, reason)
+    assert str(fault) not in refused.message
+    assert served.line()["outcome"] == reason
+
+
+async def test_a_crash_tells_the_client_an_id_and_nothing_else(served: Served):
+    async def answer(_request: Any) -> Any:
+        raise RuntimeError("s3cret of the server")
+
+    served.instances.answer = answer
+    refused = await served.refused(served.get())
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    error_id = refused.metadata["error_id"]
+    assert len(error_id) == 16
+    assert error_id in refused.message
+    assert "s3cret" not in refused.message
+    [crash] = [each for each in served.logs if each["event"] == "rpc_crashed"]
+    assert (crash["error_id"], crash["method"]) == (error_id, GET)
+    assert served.line()["outcome"] == "INTERNAL"
+
+
+async def test_a_crash_in_a_stream_ends_it_the_same_way(served: Served):
+    async def frames() -> AsyncIterator[Any]:
+        yield subscription_service_pb2.WatchInstanceResponse(epoch=1)
+        raise RuntimeError("s3cret of the server")
+
+    served.subscriptions.frames = frames
+    call = served.watch()
+    assert (await call.read()).epoch == 1
+    assert (await served.refused(call.read())).reason == "INTERNAL"
+
+
+async def test_a_refusal_in_a_stream_comes_after_its_frames(served: Served):
+    async def frames() -> AsyncIterator[Any]:
+        for epoch in (1, 2):
+            yield subscription_service_pb2.WatchInstanceResponse(epoch=epoch)
+        raise Aborted("STORE_CONFLICT", "enough")
+
+    served.subscriptions.frames = frames
+    call = served.watch()
+    assert [(await call.read()).epoch, (await call.read()).epoch] == [1, 2]
+    assert (await served.refused(call.read())).reason == "STORE_CONFLICT"
+
+
+# ------------------------------------------------------------------ clients that go away
+
+
+async def test_a_client_that_goes_away_ends_its_call(served: Served):
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def answer(_request: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    served.instances.answer = answer
+    call = asyncio.ensure_future(served.get())
+    await begun.wait()
+    call.cancel()
+    await ended.wait()
+    await _until(lambda: served.logs)
+    assert served.line()["outcome"] == "CANCELLED"
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_client_that_goes_away_closes_its_stream(served: Served, busy: bool):
+    """Whether the server waits for news at that moment, or for the client to read."""
+
+    async def frames() -> AsyncIterator[Any]:
+        yield subscription_service_pb2.WatchInstanceResponse(epoch=1)
+        while busy:
+            yield subscription_service_pb2.WatchInstanceResponse(resume_token="x" * 1_000_000)
+        await asyncio.Event().wait()
+
+    served.subscriptions.frames = frames
+    call = served.watch()
+    await call.read()
+    call.cancel()
+    await served.subscriptions.closed.wait()
+    await _until(lambda: served.logs)
+    assert served.line()["outcome"] == "CANCELLED"
+
+
+async def test_a_client_whose_deadline_passes_ends_its_call(served: Served):
+    ended = asyncio.Event()
+
+    async def answer(_request: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    served.instances.answer = answer
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await rpc.InstanceServiceStub(served.channel).GetInstance(
+            pb.GetInstanceRequest(), metadata=METADATA, timeout=0.05
+        )
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await ended.wait()
+
+
+# ------------------------------------------------------------------ what is logged
+
+
+async def test_a_call_is_one_line_without_tokens_or_payloads(served: Served):
+    stub = rpc.InstanceServiceStub(served.channel)
+    metadata = (*METADATA, (AUTH_CONTEXT_KEY, b'{"sub":"cl4ims"}'))
+    await stub.SendEvent(pb.SendEventRequest(name="n4me", event_json='{"type":"p4yload"}'), metadata=metadata)
+    [line] = served.logs
+    assert line.pop("elapsed_ms") >= 0
+    assert line == {
+        "event": "rpc_served",
+        "log_level": "info",
+        "method": "/stateward.v1.InstanceService/SendEvent",
+        "outcome": "OK",
+        "org": mint("org", bytes(16)),
+        "subject": "admin",
+    }
+
+
+async def test_a_refused_call_is_logged_without_its_token(served: Served):
+    await served.refused(served.get(metadata=(("authorization", "Bearer t0ken"),)))
+    assert "t0ken" not in str(served.logs)
+    assert "org" not in served.line()
+
+
+async def test_every_stream_is_one_line(served: Served):
+    async def frames() -> AsyncIterator[Any]:
+        for epoch in range(3):
+            yield subscription_service_pb2.WatchInstanceResponse(epoch=epoch)
+
+    served.subscriptions.frames = frames
+    assert [frame.epoch async for frame in served.watch()] == [0, 1, 2]
+    assert served.line()["method"] == WATCH
+    assert served.line()["outcome"] == "OK"
+
+
+# ------------------------------------------------------------------ the server around it
+
+
+async def test_a_taken_address_cannot_be_bound(served: Served):
+    with pytest.raises(OSError, match="another server"):
+        served.api.bind(f"127.0.0.1:{served.port}")
+
+
+async def test_a_stopping_server_says_so_to_who_watches_its_health(served: Served):
+    stub = health_pb2_grpc.HealthStub(served.channel)
+    watched = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]))
+    assert (await watched.read()).status == health_pb2.HealthCheckResponse.SERVING
+    await served.api.stop_taking()
+    assert (await watched.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def _until(true: Callable[[], object]) -> None:
+    """Wait for what the server does just after the client has its answer."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.001)

@@ -1,0 +1,344 @@
+"""Tokens are believed only when everything about them is right, and every refusal looks the same."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from typing import Any
+
+import jwt
+import pytest
+
+from stateward_server.auth.authenticator import AUDIENCE, Authenticator
+from stateward_server.auth.scopes import ADMIN, PRODUCTION
+from stateward_server.auth.secrets import Secrets, credential_digest
+from stateward_server.model.errors import InvalidArgument, PermissionDenied, StatewardError, Unauthenticated
+from stateward_server.model.names import OrgId, mint
+from stateward_server.model.principal import Principal
+from stateward_server.store.memory import MemoryStore
+from stateward_server.testing.clock import ManualClock, SeededEntropy
+
+NOW_S = 1_700_000_000
+ORG = OrgId(mint("org", bytes(16)))
+OTHER_ORG = OrgId(mint("org", b"\1" * 16))
+KEY = mint("sbk", bytes(16))
+OTHER_KEY = mint("sbk", b"\1" * 16)
+ADMIN_TOKEN = mint("sba", bytes(32))
+SECRETS = Secrets(bytes(range(32)))
+
+
+class CountingStore(MemoryStore):
+    """Counts what it is asked, and refuses ids that a real store could not even look up."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock=clock, entropy=SeededEntropy())
+        self.asked = 0
+
+    async def find_key(self, key_id: str) -> tuple[OrgId, tuple[str, ...]] | None:
+        self.asked += 1
+        key_id.encode()
+        return await super().find_key(key_id)
+
+    async def find_credential(self, digest: bytes) -> OrgId | None:
+        self.asked += 1
+        return await super().find_credential(digest)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW_S * 1000)
+
+
+@pytest.fixture
+async def store(clock: ManualClock) -> CountingStore:
+    store = CountingStore(clock)
+    await store.create_org(ORG, 0)
+    await store.create_org(OTHER_ORG, 0)
+    await store.put_key(KEY, ORG, sorted(PRODUCTION), 0)
+    await store.put_key(OTHER_KEY, OTHER_ORG, ["state.read"], 0)
+    await store.put_credential(credential_digest(ADMIN_TOKEN), ORG, 0)
+    return store
+
+
+@pytest.fixture
+def authenticator(store: CountingStore, clock: ManualClock) -> Authenticator:
+    return Authenticator(store, SECRETS, clock, remembered=2)
+
+
+def token(*, key: str = KEY, secret: str | None = None, kid: str | None = None, **claims: Any) -> str:
+    """A valid token, but for what is given; a claim of None is left out."""
+    body = {"aud": AUDIENCE, "exp": NOW_S + 60, "act": {"sub": "alice"}, **claims}
+    body = {name: value for name, value in body.items() if value is not None}
+    return jwt.encode(body, secret or SECRETS.signing_secret(key), headers={"kid": kid or key})
+
+
+def raw(header: str, payload: str, digest: str = "sha256") -> str:
+    """A token with any text for header and payload, rightly signed."""
+    signed = ".".join(_base64(part.encode()) for part in (header, payload))
+    key = SECRETS.signing_secret(KEY).encode()
+    return f"{signed}.{_base64(hmac.digest(key, signed.encode(), digest))}"
+
+
+def raw_payload(payload: str) -> str:
+    return raw(json.dumps({"alg": "HS256", "kid": KEY}), payload)
+
+
+def other_algorithm(name: str, digest: str) -> str:
+    return raw(json.dumps({"alg": name, "kid": KEY}), claims(), digest)
+
+
+def claims(**changed: Any) -> str:
+    return json.dumps({"aud": AUDIENCE, "exp": NOW_S + 60, **changed})
+
+
+def _base64(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).decode().rstrip("=")
+
+
+async def refusal(
+    authenticator: Authenticator, bearer: str, act_as: bytes | None = None
+) -> tuple[type[StatewardError], str]:
+    with pytest.raises(StatewardError) as caught:
+        await authenticator.authenticate(bearer, act_as)
+    return type(caught.value), caught.value.reason
+
+
+INVALID = (Unauthenticated, "TOKEN_INVALID")
+EXPIRED = (Unauthenticated, "TOKEN_EXPIRED")
+
+
+# ------------------------------------------------------------------ administrators
+
+
+async def test_an_administrators_token_holds_every_scope_and_no_claims(authenticator: Authenticator):
+    principal = await authenticator.authenticate(ADMIN_TOKEN, None)
+    assert principal == Principal(ORG, ADMIN, "{}", "admin")
+
+
+@pytest.mark.parametrize("bearer", ["", " ", ADMIN_TOKEN[:-1], ADMIN_TOKEN + " ", "sba_", "é", "a.b", "."])
+async def test_another_opaque_token_is_refused(authenticator: Authenticator, bearer: str):
+    assert await refusal(authenticator, bearer) == INVALID
+
+
+async def test_an_oversize_token_is_refused_without_asking_the_store(
+    authenticator: Authenticator, store: CountingStore
+):
+    assert await refusal(authenticator, "x" * 16_385) == INVALID
+    assert store.asked == 0
+
+
+# ------------------------------------------------------------------ signed tokens
+
+
+async def test_a_signed_token_gives_its_keys_scopes_and_its_own_claims(authenticator: Authenticator):
+    principal = await authenticator.authenticate(token(act={"sub": "alice", "n": 1}), None)
+    assert principal == Principal(ORG, PRODUCTION, '{"sub":"alice","n":1}', KEY)
+
+
+@pytest.mark.parametrize(
+    ("claims", "auth"),
+    [
+        ({"act": {"role": "x"}, "sub": "bob"}, {"role": "x", "sub": "bob"}),
+        ({"act": {"sub": "alice"}, "sub": "bob"}, {"sub": "alice"}),
+        ({"act": None, "sub": "bob"}, {"sub": "bob"}),
+        ({"act": None}, {}),
+        ({"act": {}}, {}),
+    ],
+)
+async def test_the_subject_is_filled_in_where_the_claims_lack_it(
+    authenticator: Authenticator, claims: dict[str, Any], auth: dict[str, Any]
+):
+    principal = await authenticator.authenticate(token(**claims), None)
+    assert json.loads(principal.auth_json) == auth
+
+
+async def test_scopes_in_the_token_count_for_nothing(authenticator: Authenticator):
+    bearer = token(scope="machines.admin", scopes=["machines.admin"])
+    assert (await authenticator.authenticate(bearer, None)).scopes == PRODUCTION
+
+
+def unsigned() -> str:
+    return jwt.encode({"aud": AUDIENCE, "exp": NOW_S + 60}, "", algorithm="none", headers={"kid": KEY})
+
+
+def cut() -> str:
+    head, body, _ = token().split(".")
+    return f"{head}.{body}."
+
+
+def swapped() -> str:
+    head, _, mac = token().split(".")
+    return f"{head}.{token(act={'sub': 'eve'}).split('.')[1]}.{mac}"
+
+
+@pytest.mark.parametrize(
+    "bearer",
+    [
+        pytest.param(unsigned(), id="algorithm none"),
+        pytest.param(cut(), id="no signature"),
+        pytest.param(swapped(), id="another token's signature"),
+        pytest.param(other_algorithm("HS512", "sha512"), id="another HMAC with the right secret"),
+        pytest.param(other_algorithm("RS256", "sha256"), id="the secret taken for a public key"),
+        pytest.param(other_algorithm("hs256", "sha256"), id="almost the algorithm"),
+        pytest.param(token(secret="x" * 49), id="another secret"),
+        pytest.param(token(secret=SECRETS.signing_secret(OTHER_KEY)), id="another key's secret"),
+        pytest.param(token(kid=mint("sbk", b"\7" * 16)), id="unknown key"),
+        pytest.param(raw('{"alg":"HS256"}', "{}"), id="no key id"),
+        pytest.param(raw('{"alg":"HS256","kid":7}', "{}"), id="key id is a number"),
+        pytest.param(raw('{"alg":"HS256","kid":"\\ud800"}', "{}"), id="key id is no text"),
+        pytest.param(raw('{"alg":"HS256","kid":"' + "x" * 9000 + '"}', "{}"), id="key id is long"),
+        pytest.param(raw("[" * 5000 + "]" * 5000, "{}"), id="deep header"),
+        pytest.param(raw("[]", "{}"), id="header is a list"),
+        pytest.param("a.b.c", id="noise"),
+        pytest.param("..", id="three times nothing"),
+        pytest.param("é.é.é", id="not ASCII"),
+    ],
+)
+async def test_a_token_that_is_not_signed_by_its_key_is_refused(authenticator: Authenticator, bearer: str):
+    assert await refusal(authenticator, bearer) == INVALID
+
+
+@pytest.mark.parametrize(
+    "bearer",
+    [
+        pytest.param(token(aud="https://example.org/"), id="another audience"),
+        pytest.param(token(aud=None), id="no audience"),
+        pytest.param(token(exp=None), id="no expiry"),
+        pytest.param(token(exp=True), id="expiry is a boolean"),
+        pytest.param(raw_payload(claims(exp=str(NOW_S + 60))), id="expiry is text"),
+        pytest.param(raw_payload(claims(exp=[NOW_S + 60])), id="expiry is a list"),
+        pytest.param(raw_payload(claims(exp=float("nan"))), id="expiry is NaN"),
+        pytest.param(raw_payload(claims(exp=float("inf"))), id="expiry is Infinity"),
+        pytest.param(raw_payload(claims(exp=1e308)), id="expiry overflows"),
+        pytest.param(raw_payload(claims(exp=10**400)), id="expiry is beyond all time"),
+        pytest.param(raw_payload(claims(exp=(NOW_S + 60) * 1000)), id="expiry in milliseconds"),
+        pytest.param(raw_payload(claims(nbf=float("nan"))), id="start is NaN"),
+        pytest.param(raw_payload(claims(nbf="0")), id="start is text"),
+        pytest.param(token(nbf=NOW_S + 6), id="not yet valid"),
+        pytest.param(token(act="alice"), id="claims are text"),
+        pytest.param(token(act=["alice"]), id="claims are a list"),
+        pytest.param(raw_payload(claims(act=None)), id="claims are null"),
+        pytest.param(raw_payload(claims(act={"n": float("nan")})), id="claims hold NaN"),
+        pytest.param(raw_payload(claims(act={"n": float("inf")})), id="claims hold Infinity"),
+        pytest.param(raw_payload('{"act":' + '{"a":' * 1990 + "1" + "}" * 1991), id="deep claims"),
+        pytest.param(raw_payload("[]"), id="payload is a list"),
+        pytest.param(raw_payload("{"), id="payload is no JSON"),
+    ],
+)
+async def test_a_signed_token_with_wrong_claims_is_refused(authenticator: Authenticator, bearer: str):
+    assert await refusal(authenticator, bearer) == INVALID
+
+
+async def test_text_that_only_json_can_escape_reaches_the_machine_escaped(authenticator: Authenticator):
+    principal = await authenticator.authenticate(raw_payload(claims(act={"sub": "\ud800"})), None)
+    assert principal.auth_json == '{"sub":"\\ud800"}'
+
+
+# ------------------------------------------------------------------ time
+
+
+async def test_a_token_lives_five_seconds_longer_than_it_says(
+    authenticator: Authenticator, clock: ManualClock
+):
+    bearer = token(exp=NOW_S + 60)
+    clock.set((NOW_S + 65) * 1000 - 1)
+    await authenticator.authenticate(bearer, None)
+    clock.set((NOW_S + 65) * 1000)
+    assert await refusal(authenticator, bearer) == EXPIRED
+
+
+@pytest.mark.parametrize("exp", [0, -1, -1e300, NOW_S - 5, 0.5])
+async def test_an_old_token_is_expired_the_first_time_it_is_seen(authenticator: Authenticator, exp: float):
+    assert await refusal(authenticator, raw_payload(claims(exp=exp))) == EXPIRED
+
+
+@pytest.mark.parametrize("nbf", [NOW_S + 5, NOW_S, 0, -1, NOW_S + 4.5])
+async def test_a_token_may_start_five_seconds_ahead(authenticator: Authenticator, nbf: float):
+    await authenticator.authenticate(token(nbf=nbf), None)
+
+
+async def test_an_early_token_works_once_its_time_has_come(authenticator: Authenticator, clock: ManualClock):
+    bearer = token(nbf=NOW_S + 10)
+    assert await refusal(authenticator, bearer) == INVALID
+    clock.set((NOW_S + 5) * 1000)
+    await authenticator.authenticate(bearer, None)
+
+
+async def test_when_it_was_issued_does_not_matter(authenticator: Authenticator):
+    await authenticator.authenticate(token(iat=NOW_S + 3600), None)
+
+
+# ------------------------------------------------------------------ memory
+
+
+async def test_a_known_token_is_not_verified_again(authenticator: Authenticator, store: CountingStore):
+    bearer = token()
+    first = await authenticator.authenticate(bearer, None)
+    assert await authenticator.authenticate(bearer, None) == first
+    assert store.asked == 1
+
+
+async def test_a_refused_token_is_not_remembered(authenticator: Authenticator, store: CountingStore):
+    unknown = mint("sba", b"\3" * 32)
+    assert await refusal(authenticator, unknown) == INVALID
+    await store.put_credential(credential_digest(unknown), OTHER_ORG, 0)
+    assert (await authenticator.authenticate(unknown, None)).org == OTHER_ORG
+
+
+async def test_memory_is_bounded(authenticator: Authenticator, store: CountingStore):
+    bearers = [token(act={"sub": str(n)}) for n in range(3)]
+    for bearer in bearers:
+        await authenticator.authenticate(bearer, None)
+    await authenticator.authenticate(bearers[0], None)
+    assert store.asked == 4
+
+
+# ------------------------------------------------------------------ speaking for somebody else
+
+
+async def test_an_administrator_may_speak_for_anybody(authenticator: Authenticator):
+    principal = await authenticator.authenticate(ADMIN_TOKEN, b' {"sub": "alice", "x": [1.5, null]} ')
+    assert principal == Principal(ORG, ADMIN, '{"sub":"alice","x":[1.5,null]}', "admin")
+
+
+async def test_speaking_for_somebody_is_not_remembered(authenticator: Authenticator):
+    await authenticator.authenticate(ADMIN_TOKEN, b'{"sub":"alice"}')
+    assert (await authenticator.authenticate(ADMIN_TOKEN, None)).auth_json == "{}"
+
+
+async def test_an_end_user_may_not_speak_for_somebody_else(authenticator: Authenticator):
+    refused = await refusal(authenticator, token(), b'{"sub":"root"}')
+    assert refused == (PermissionDenied, "SCOPE_MISSING")
+
+
+@pytest.mark.parametrize(
+    "act_as",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b'"alice"', id="text"),
+        pytest.param(b"{", id="no JSON"),
+        pytest.param(b'{"a":1}x', id="more than JSON"),
+        pytest.param(b"\xff{}", id="no UTF-8"),
+        pytest.param(b'{"a":NaN}', id="NaN"),
+        pytest.param(b'{"a":-Infinity}', id="Infinity"),
+        pytest.param(b'{"a":1e999}', id="overflow"),
+        pytest.param(b'{"a":' * 3000 + b"1" + b"}" * 3000, id="deep"),
+        pytest.param(b'{"a":' + b"9" * 5000 + b"}", id="endless number"),
+        pytest.param(b'{"a":"' + b"x" * 16_384 + b'"}', id="too large"),
+    ],
+)
+async def test_an_auth_context_is_a_json_object_of_bounded_size(authenticator: Authenticator, act_as: bytes):
+    with pytest.raises(InvalidArgument) as caught:
+        await authenticator.authenticate(ADMIN_TOKEN, act_as)
+    assert (caught.value.reason, caught.value.metadata) == ("INVALID_JSON", {"field": "auth_context"})
+
+
+async def test_refusals_never_repeat_the_token(authenticator: Authenticator):
+    for bearer in (ADMIN_TOKEN[:-1], token(secret="x" * 49), token(exp=1)):
+        with pytest.raises(Unauthenticated) as caught:
+            await authenticator.authenticate(bearer, None)
+        assert bearer not in repr(vars(caught.value))
+        assert caught.value.__context__ is None or caught.value.__suppress_context__
