@@ -36,9 +36,11 @@ from stateward_server.store.sqlite.store import SqliteStore
 from stateward_server.system import SystemClock, SystemEntropy
 from stateward_server.telemetry.logs import configure
 from stateward_server.watch.hub import Hub
+from stateward_server.watch.machine import MachineWatch
 from stateward_server.watch.readers import Readers
+from stateward_server.watch.sources import Sources
 from stateward_server.watch.tokens import ResumeTokens
-from stateward_server.watch.watch import Sources, Watch
+from stateward_server.watch.watch import Watch
 from stateward_server.web.health import HealthServer
 
 log = structlog.get_logger()
@@ -73,9 +75,10 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     """Start every room; on the way out refuse new calls, finish what was begun, and close in reverse."""
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
-        secrets = prepare(settings.data, entropy)
+        # The store takes the directory for this process; only then is it safe to make a key in it.
         store = await SqliteStore.open(settings.data, clock=clock, entropy=entropy)
         stack.push_async_callback(store.close)
+        secrets = prepare(settings.data, entropy)
         administrator = await ensure_administrator(settings.data, store, secrets, clock, entropy)
 
         async def source(version: VersionId) -> Module:
@@ -97,12 +100,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         outcomes = Outcomes(store, clock)
         readers = Readers(engine.may_read)
         tokens = ResumeTokens(secrets.purpose("resume-tokens"))
-        watch = Watch(Sources(hub, store, store.identity, engine.read, readers, tokens))
+        sources = Sources(hub, store, store, store.identity, engine.read, readers, tokens)
         api = ApiServer(
             Edge(Authenticator(store, secrets, clock), entropy),
             MachineServicer(machines, outcomes, pages),
             InstanceServicer(engine, machines, Query(store, store), outcomes, pages),
-            SubscriptionServicer(watch, store.identity.epoch),
+            SubscriptionServicer(Watch(sources), MachineWatch(sources), machines, store.identity.epoch),
         )
         grpc_host, grpc_port = address(settings.grpc, "grpc")
         grpc_port = api.bind(_joined(grpc_host, grpc_port))

@@ -1,7 +1,8 @@
 """The data directory: the server key, and on first start one organisation with an administrator.
 
 `admin.json` (mode 0600) is a profile the CLI can use; its addresses are written anew at each start. Whoever
-can read this directory is the administrator: if admin.json is missing, a new credential is made.
+can read this directory is the administrator: if admin.json is missing, spoilt or of another store, a new
+credential is made. The server key is never replaced, as every secret derives from it.
 """
 
 from __future__ import annotations
@@ -19,15 +20,22 @@ from stateward_server.ports.store import Access
 
 _KEY_FILE = "server.key"
 _ADMIN_FILE = "admin.json"
+_KEY_BYTES = 32
 
 
 def prepare(data: Path, entropy: Entropy) -> Secrets:
-    """Create the directory (0700) and the server key if need be. Raises OSError."""
+    """Create the directory (0700) and the server key if need be. Raises OSError.
+
+    Called by the owner of the directory only: two at once would each make a key.
+    """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data / _KEY_FILE
     if not path.exists():
-        _write_private(path, entropy.token_bytes(32))
-    return Secrets(path.read_bytes())
+        _write_private(path, entropy.token_bytes(_KEY_BYTES))
+    key = path.read_bytes()
+    if len(key) < _KEY_BYTES:
+        raise OSError(f"{path} is damaged: put it back from a backup")
+    return Secrets(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +52,10 @@ async def ensure_administrator(
     data: Path, access: Access, secrets: Secrets, clock: Clock, entropy: Entropy
 ) -> Administrator:
     """Return the administrator of this directory, making organisation and credential when there is none."""
-    path = data / _ADMIN_FILE
+    known = await _known_administrator(data / _ADMIN_FILE, access, secrets)
+    if known is not None:
+        return known
     orgs = await access.list_orgs()
-    if orgs and path.exists():
-        profile = json.loads(path.read_text())
-        return Administrator(profile["org"], profile["token"], profile["key_id"], profile["key_secret"])
     now = clock.now_ms()
     org = orgs[0] if orgs else OrgId(mint("org", entropy.token_bytes(16)))
     if not orgs:
@@ -73,6 +80,20 @@ def write_profile(data: Path, administrator: Administrator, grpc: str, http: str
     _write_private(data / _ADMIN_FILE, json.dumps(profile, indent=2).encode() + b"\n")
 
 
+async def _known_administrator(path: Path, access: Access, secrets: Secrets) -> Administrator | None:
+    """Return who admin.json names, if this store knows them."""
+    try:
+        profile = json.loads(path.read_bytes())
+        token, key_id = str(profile["token"]), str(profile["key_id"])
+        org = await access.find_credential(credential_digest(token))
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+    key = await access.find_key(key_id)
+    if org is None or key is None or key[0] != org:
+        return None
+    return Administrator(org, token, key_id, secrets.signing_secret(key_id))
+
+
 def _write_private(path: Path, content: bytes) -> None:
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
@@ -82,3 +103,9 @@ def _write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    # The new name must be as durable as what a store beside it will come to depend on.
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

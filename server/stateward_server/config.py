@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from stateward_server.model.errors import InvalidArgument
 
@@ -33,61 +34,84 @@ class Settings:
     """How long a stopping server waits for calls in flight."""
 
 
+_ADDRESSES = frozenset({"grpc", "http"})
 _INTEGERS = frozenset({"host_processes", "settle_seconds", "drain_seconds"})
 _CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "pretty", "json")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value as it was written, and where."""
+
+    text: str
+    source: str
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None) -> Settings:
     """Combine the sources. Raises InvalidArgument (INVALID_FIELD) naming the key and its source."""
     known = [field.name for field in fields(Settings)]
-    values: dict[str, str] = {}
+    given: dict[str, _Given] = {}
     if file is not None:
         for key, value in _read(file).items():
             if key not in known:
                 raise _bad(f"{file}: unknown setting {key!r}; known are {', '.join(known)}", key)
-            values[key] = str(value)
+            if type(value) is not (int if key in _INTEGERS else str):
+                kind = "a whole number" if key in _INTEGERS else "text"
+                raise _bad(f"{file}: {key} must be {kind}", key)
+            given[key] = _Given(str(value), str(file))
     for key in known:
-        if (text := environment.get(f"STATEWARD_{key.upper()}")) is not None:
-            values[key] = text
+        variable = f"STATEWARD_{key.upper()}"
+        if (text := environment.get(variable)) is not None:
+            given[key] = _Given(text, variable)
         if (flag := flags.get(key)) is not None:
-            values[key] = flag
-    if "data" not in values:
+            given[key] = _Given(flag, f"--{key.replace('_', '-')}")
+    if "data" not in given:
         raise _bad("say where the data lives: --data DIR, or STATEWARD_DATA", "data")
-    return _checked(values)
+    return Settings(**{key: _checked(key, value) for key, value in given.items()})
 
 
 def address(text: str, key: str) -> tuple[str, int]:
     """Split HOST:PORT. Raises InvalidArgument (INVALID_FIELD)."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
-        raise _bad(f"{key} is {text!r}, it must be HOST:PORT", key)
+    if not colon or not host or not _whole(port) or int(port) > 65_535:
+        raise _bad(f"{key} is {text[:80]!r}, it must be HOST:PORT", key)
     return host.strip("[]"), int(port)
 
 
-def _checked(values: Mapping[str, str]) -> Settings:
-    converted: dict[str, object] = {}
-    for key, text in values.items():
-        if key == "data":
-            converted[key] = Path(text)
-        elif key in _INTEGERS:
-            if not text.isdecimal() or int(text) < 1:
-                raise _bad(f"{key} is {text!r}, it must be a whole number above 0", key)
-            converted[key] = int(text)
-        elif key in _CHOICES and text not in _CHOICES[key]:
-            raise _bad(f"{key} is {text!r}, it must be one of {', '.join(_CHOICES[key])}", key)
-        else:
-            converted[key] = text
-    settings = Settings(**converted)  # type: ignore[arg-type]  # converted above, key by key
-    address(settings.grpc, "grpc")
-    address(settings.http, "http")
-    return settings
+def _checked(key: str, given: _Given) -> Any:
+    """Convert one value. Its type is that of the field."""
+    text = given.text
+    if key in _INTEGERS:
+        if not _whole(text) or int(text) < 1:
+            raise _wrong(key, given, "a whole number above 0")
+        return int(text)
+    if key in _CHOICES and text not in _CHOICES[key]:
+        raise _wrong(key, given, f"one of {', '.join(_CHOICES[key])}")
+    if key in _ADDRESSES:
+        try:
+            address(text, key)
+        except InvalidArgument:
+            raise _wrong(key, given, "HOST:PORT") from None
+    if key == "data":
+        if not text:
+            raise _wrong(key, given, "a directory")
+        return Path(text)
+    return text
+
+
+def _whole(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10
 
 
 def _read(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(file.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise _bad(f"cannot read {file}: {error}", "config") from error
+
+
+def _wrong(key: str, given: _Given, form: str) -> InvalidArgument:
+    return _bad(f"{given.source}: {key} is {given.text[:80]!r}, it must be {form}", key)
 
 
 def _bad(message: str, key: str) -> InvalidArgument:

@@ -113,7 +113,7 @@ def test_a_bad_value_is_named_with_its_source(key: str, value: str):
     assert len(message) < 300
 
 
-@pytest.mark.parametrize("value", ["true", "1.5", "[1]", "{a = 1}", '"x"'])
+@pytest.mark.parametrize("value", ["true", "1.5", "[1]", "{a = 1}", '"7"', "0"])
 def test_a_bad_value_in_the_file_is_named_with_the_file(tmp_path: Path, value: str):
     file = write(tmp_path, f"drain_seconds = {value}\n")
     field, message = refusal(file)

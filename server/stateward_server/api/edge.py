@@ -66,9 +66,12 @@ class Edge(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: _Handler) -> _Handler:
         # Bytes come in here unparsed, so that nobody's are parsed before it is known whose they are.
+        if handler.request_streaming:
+            serve = self._streaming(method, handler.stream_stream, handler.request_deserializer)
+            return grpc.stream_stream_rpc_method_handler(serve, None, handler.response_serializer)
         if handler.response_streaming:
             serve = self._streaming(method, handler.unary_stream, handler.request_deserializer)
-            return grpc.unary_stream_rpc_method_handler(serve, None, handler.response_serializer)
+            return grpc.unary_stream_rpc_method_handler(serve, None, _written)
         call = self._unary(method, handler.unary_unary, handler.request_deserializer)
         return grpc.unary_unary_rpc_method_handler(call, None, handler.response_serializer)
 
@@ -89,12 +92,14 @@ class Edge(grpc.aio.ServerInterceptor):
 
     def _streaming(
         self, method: str, serve: Callable[[Any, Any], AsyncGenerator[Any, None]], parse: _Parse
-    ) -> Callable[[bytes, Any], AsyncIterator[Any]]:
-        async def call(raw: bytes, context: Context) -> AsyncIterator[Any]:
+    ) -> Callable[[bytes | AsyncIterator[bytes], Any], AsyncIterator[Any]]:
+        async def call(raw: bytes | AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             line = _Line(method)
             try:
-                line.principal = await self._admit(method, raw, context)
-                async with aclosing(serve(_parsed(raw, parse), context)) as responses:
+                first = raw if isinstance(raw, bytes) else b""
+                line.principal = await self._admit(method, first, context)
+                request = _parsed(raw, parse) if isinstance(raw, bytes) else _each_parsed(raw, parse)
+                async with aclosing(serve(request, context)) as responses:
                     async for response in responses:
                         yield response
             except GeneratorExit:
@@ -108,12 +113,7 @@ class Edge(grpc.aio.ServerInterceptor):
         return call
 
     async def _admit(self, method: str, raw: bytes, context: Context) -> Principal:
-        if len(raw) > MAX_REQUEST_BYTES:
-            raise ResourceExhausted(
-                "REQUEST_TOO_LARGE",
-                f"the request has {len(raw)} bytes, {MAX_REQUEST_BYTES} are allowed",
-                limit_bytes=MAX_REQUEST_BYTES,
-            )
+        _check_size(raw)
         bearer, act_as = "", None
         for key, value in context.invocation_metadata() or ():
             if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
@@ -145,6 +145,27 @@ class Edge(grpc.aio.ServerInterceptor):
         return Internal(
             "INTERNAL", f"the server met an error of its own (error id {error_id})", error_id=error_id
         )
+
+
+def _check_size(raw: bytes) -> None:
+    if len(raw) > MAX_REQUEST_BYTES:
+        raise ResourceExhausted(
+            "REQUEST_TOO_LARGE",
+            f"the request has {len(raw)} bytes, {MAX_REQUEST_BYTES} are allowed",
+            limit_bytes=MAX_REQUEST_BYTES,
+        )
+
+
+async def _each_parsed(requests: AsyncIterator[bytes], parse: _Parse) -> AsyncIterator[Any]:
+    async for raw in requests:
+        _check_size(raw)
+        yield _parsed(raw, parse)
+
+
+def _written(response: Any) -> bytes:
+    """Return a response's bytes; one that many subscribers get comes written."""
+    written: bytes = response if isinstance(response, bytes) else response.SerializeToString()
+    return written
 
 
 def _parsed(raw: bytes, parse: _Parse) -> Any:

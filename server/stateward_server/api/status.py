@@ -17,6 +17,11 @@ _MAX_MESSAGE = 1000
 
 
 def status_of(error: StatewardError) -> grpc.Status:
+    """Return the status that ends a call with this error."""
+    return rpc_status.to_status(message_of(error))
+
+
+def message_of(error: StatewardError) -> status_pb2.Status:
     """Return the status with one ErrorInfo, and BadRequest or RetryInfo where they fit."""
     message = _cut(error.message)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
@@ -31,7 +36,7 @@ def status_of(error: StatewardError) -> grpc.Status:
         delay.FromNanoseconds(round(error.retry_after * 1e9))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     code = code_pb2.Code.Value(error.code.value)
-    return rpc_status.to_status(status_pb2.Status(code=code, message=message, details=details))
+    return status_pb2.Status(code=code, message=message, details=details)
 
 
 def _cut(message: str) -> str:

@@ -45,4 +45,6 @@ BY_METHOD: dict[str, str] = {
     _INSTANCES + "SendEvent": "events.write",
     _INSTANCES + "ListTransitions": "instances.admin",
     _SUBSCRIPTIONS + "WatchInstance": "state.read",
+    _SUBSCRIPTIONS + "WatchInstances": "state.read",
+    _SUBSCRIPTIONS + "WatchMachine": "instances.read",
 }

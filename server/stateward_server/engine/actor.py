@@ -252,7 +252,6 @@ class Actor:
                 revision=transition.revision,
                 cause=transition.cause.value,
             )
-        self._room.publish(self.instance, commit.transitions)
         for row in commit.timers_set:
             self._room.arm(row)
         if external or self.last.view.settled or self._settle is None:
@@ -352,7 +351,7 @@ class Actor:
                 mail.refuse(error)
             elif isinstance(mail, Farewell):
                 mail.done.set_result(None)
-        self._room.publish(self.instance, ())
+        self._room.publish(self.instance, (), 0)
         farewell.done.set_result(None)
 
 

@@ -1,22 +1,30 @@
 """Group commit: while one batch is being flushed, the next one gathers.
 
-Every submitted commit gets its own result after the flush. Called by actors and by creation; never
-looks into a commit. A commit in flight is not cancelled with its caller.
+Every submitted commit gets its own result after the flush; what was committed is published here, before
+anyone is told, because only here all commits pass in the ledger's total order. Called by actors and by
+creation. A commit in flight is not cancelled with its caller.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
-from stateward_server.model.ledger import Commit, CommitResult
+from stateward_server.model.ledger import Commit, CommitResult, Committed, Instance, Transition
 from stateward_server.ports.store import Ledger, StoreFault
+
+Publish = Callable[[Instance, Sequence[Transition], int], None]
+"""Tell subscribers of committed transitions and the position of the last; none at all: the instance is gone.
+
+Returns at once and never raises."""
 
 
 class Committer:
     """Writes the commits of many instances in one transaction and one flush."""
 
-    def __init__(self, ledger: Ledger, batch: int = 256) -> None:
+    def __init__(self, ledger: Ledger, publish: Publish, batch: int = 256) -> None:
         self._ledger = ledger
+        self._publish = publish
         self._batch = batch
         self._waiting: list[tuple[Commit, asyncio.Future[CommitResult]]] = []
         self._wake = asyncio.Event()
@@ -48,6 +56,8 @@ class Committer:
                 if not future.done():
                     future.set_exception(fault)
             return
-        for (_, future), result in zip(taken, results, strict=True):
+        for (commit, future), result in zip(taken, results, strict=True):
+            if isinstance(result, Committed) and commit.transitions:
+                self._publish(commit.instance, commit.transitions, result.position)
             if not future.done():
                 future.set_result(result)

@@ -7,7 +7,7 @@ Timers and services use the same path as callers: deliver to the actor, one turn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from contextvars import Context
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ import structlog
 from stateward_server.engine import refusals
 from stateward_server.engine.actor import Actor
 from stateward_server.engine.alarms import Alarms
-from stateward_server.engine.committer import Committer
+from stateward_server.engine.committer import Committer, Publish
 from stateward_server.engine.directory import Directory
 from stateward_server.engine.envelope import Envelope, Farewell, Probe
 from stateward_server.engine.limits import EngineLimits
@@ -57,14 +57,14 @@ class Engine:
         store: Store,
         host: MachineHost,
         clock: Clock,
-        publish: Callable[[Instance, Sequence[Transition]], None],
+        publish: Publish,
         limits: EngineLimits | None = None,
     ) -> None:
         limits = limits or EngineLimits()
         self._store = store
         self._host = host
         self._clock = clock
-        self._committer = Committer(store)
+        self._committer = Committer(store, publish)
         self._alarms = Alarms(clock)
         self._timers = TimerQueue(store, clock, self._alarms, limits.timers_near, self._fire)
         self._room = Room(

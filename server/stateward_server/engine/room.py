@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from stateward_server.engine.alarms import Alarms
-from stateward_server.engine.committer import Committer
+from stateward_server.engine.committer import Committer, Publish
 from stateward_server.engine.envelope import Envelope
 from stateward_server.engine.limits import EngineLimits
 from stateward_server.model.errors import StatewardError
-from stateward_server.model.ledger import Instance, TimerRow, Transition
+from stateward_server.model.ledger import Instance, TimerRow
 from stateward_server.ports.clock import Clock
 from stateward_server.ports.host import MachineHost
 from stateward_server.ports.store import Ledger, Timers
@@ -31,8 +31,7 @@ class Room:
     epoch: int
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     """Run a task as a child of the engine."""
-    publish: Callable[[Instance, Sequence[Transition]], None]
-    """Tell subscribers of committed transitions; an empty sequence means the instance is gone."""
+    publish: Publish
     arm: Callable[[TimerRow], None]
     """Tell the timer room of a committed timer."""
     undelivered: Callable[[Instance, Envelope, StatewardError], None]

@@ -36,6 +36,42 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Ref:
+    """Another instance of the same organisation, as machines name it. Checked where it is used."""
+
+    machine: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendTo:
+    """Send an event to another instance once this step is durable."""
+
+    to: Ref
+    event_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendParent:
+    """Send an event to the instance that spawned or invoked this one; nothing happens without one."""
+
+    event_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Create another instance as a child that this machine knows as `child`; one that exists is adopted."""
+
+    child: str
+    to: Ref
+    version: str | None
+    context_json: str | None
+
+
+Message: TypeAlias = SendTo | SendParent | Spawn
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Deliver an event after `delay_ms`; a timer of the same id is replaced."""
 
@@ -44,6 +80,8 @@ class SetTimer:
     event_json: str
     target: str | None
     """The child that gets the event; None for the machine itself."""
+    to: Ref | None = None
+    """The other instance that gets the event, instead of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +143,10 @@ class Step:
     timers: tuple[TimerOp, ...]
     effects: int
     """How many recorded effects wait for `commit`."""
+    messages: tuple[Message, ...] = ()
+    """What goes to other instances, in order."""
+    output_json: str | None = None
+    """The output of a machine that has just reached its end, or the error it ended on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,33 @@ class Ledger(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """A transition, or a deletion (None), at its place in the ledger's total order."""
+
+    position: int
+    instance: Instance
+    transition: Transition | None
+
+
+class ChangeLog(Protocol):
+    """The ledger's total order of transitions. Positions grow and are never used again."""
+
+    async def position(self) -> int:
+        """Return the highest position given out so far; 0 in an empty store."""
+        ...
+
+    async def epoch_at(self, position: int) -> int:
+        """Return the epoch of the newest transition at or before `position`; 0 if there is none."""
+        ...
+
+    async def changes_after(
+        self, org: OrgId, machine: MachineName, position: int, limit: int
+    ) -> Sequence[LoggedChange]:
+        """Return up to `limit` transitions of a machine's instances after `position`, in order."""
+        ...
+
+
 class Timers(Protocol):
     """Pending timers of all instances, by due time."""
 
@@ -163,7 +190,7 @@ class StoreFault(Exception):
     """The store could not do its work (disk full, I/O error); nothing was written."""
 
 
-class Store(Ledger, Timers, Catalog, Requests, Access, Protocol):
+class Store(Ledger, ChangeLog, Timers, Catalog, Requests, Access, Protocol):
     """One store in all its roles."""
 
     @property

@@ -5,8 +5,10 @@ Standard-library loggers (asyncio, uvicorn, grpc) go the same way. Payloads and 
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -23,7 +25,12 @@ def configure(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer() if not pretty else _unchanged,
     ]
-    render: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(_dumps)
+    # Not the default formatter of tracebacks: it shows local variables, and with them tokens and payloads.
+    render: Any = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if pretty
+        else structlog.processors.JSONRenderer(_dumps)
+    )
     factory: Any = (
         structlog.PrintLoggerFactory(sys.stderr)
         if pretty
@@ -44,17 +51,25 @@ class _Forward(logging.Handler):
     """Hands standard-library records to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(
-            record.levelno,
-            "library_logged",
-            logger=record.name,
-            text=record.getMessage(),
-            exc_info=record.exc_info,
-        )
+        try:
+            structlog.get_logger().log(
+                min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL),
+                "library_logged",
+                logger=record.name,
+                text=record.getMessage(),
+                exc_info=record.exc_info,
+            )
+        except Exception:  # noqa: BLE001 - a line that cannot be written must not hurt who wrote it
+            self.handleError(record)
 
 
-def _dumps(event: object, **_: object) -> bytes:
-    return orjson.dumps(event, default=str)
+def _dumps(event: Mapping[object, object], **_: object) -> bytes:
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:
+        # Halves of surrogate pairs, integers over 64 bits, keys that are no text: rare, but no reason to fail.
+        plain = {str(key): value if isinstance(value, str) else repr(value) for key, value in event.items()}
+        return json.dumps(plain).encode()
 
 
 def _unchanged(_logger: object, _name: str, event: Any) -> Any:

@@ -1,49 +1,47 @@
 """Who is watching what: a publisher that never waits, and a bounded buffer for every subscriber.
 
-The engine publishes after each commit. A buffer that overflows is emptied and marked; what to do then
-is the reader's business. Nothing is published before it is durable.
+The committer publishes after each flush, in the ledger's order. A buffer that overflows is emptied and
+marked; what to do then is the reader's business. Nothing is published before it is durable.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from stateward_server.model.ledger import Instance, InstanceKey, Transition
+from stateward_server.model.names import MachineName, OrgId
 from stateward_server.ports.clock import Clock
 
+T = TypeVar("T")
 
-class Subscription:
-    """One subscriber's buffer. `every` keeps each transition, otherwise only the newest is kept."""
 
-    def __init__(self, key: InstanceKey, *, every: bool, limit_bytes: int) -> None:
-        self.key = key
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A committed transition in the ledger's order; None says that the instance was deleted."""
+
+    position: int
+    instance: Instance
+    transition: Transition | None
+
+
+class Buffer(Generic[T]):
+    """What one subscriber has yet to read."""
+
+    def __init__(self, topic: Hashable, limit_bytes: int) -> None:
+        self.topic = topic
         self.lapped = False
-        """Transitions were dropped since this was last set to False."""
+        """Something was dropped since this was last set to False."""
         self.gone = False
         self.draining = False
         self.tick = False
-        self._every = every
         self._limit = limit_bytes
         self._bytes = 0
-        self._buffer: deque[Transition] = deque()
+        self._items: deque[T] = deque()
         self._wake = asyncio.Event()
-
-    def push(self, transitions: Sequence[Transition]) -> None:
-        """Take committed transitions; an empty sequence means that the instance was deleted."""
-        if not transitions:
-            self.gone = True
-        elif not self._every:
-            self._buffer.clear()
-            self._buffer.append(transitions[-1])
-        else:
-            self._buffer.extend(transitions)
-            self._bytes += sum(len(each.snapshot_json) for each in transitions)
-            if self._bytes > self._limit:
-                self.lapped = True
-                self.clear()
-        self._wake.set()
 
     def nudge(self, *, draining: bool = False) -> None:
         """Wake the reader without news: a sign of life is due, or the server is stopping."""
@@ -56,50 +54,89 @@ class Subscription:
         await self._wake.wait()
         self._wake.clear()
 
-    def take(self) -> list[Transition]:
+    def take(self) -> list[T]:
         """Return and forget what is buffered, oldest first."""
-        taken = list(self._buffer)
+        taken = list(self._items)
         self.clear()
         return taken
 
     def clear(self) -> None:
-        self._buffer.clear()
+        self._items.clear()
         self._bytes = 0
+
+    def add(self, items: Sequence[T], size: int) -> None:
+        """Keep `items`, or, beyond the limit, nothing at all."""
+        self._items.extend(items)
+        self._bytes += size
+        if self._bytes > self._limit:
+            self.lapped = True
+            self.clear()
+        self._wake.set()
+
+
+class Subscription(Buffer[Transition]):
+    """The buffer of one instance's watch: each transition with `every`, otherwise the newest."""
+
+    def __init__(self, key: InstanceKey, *, every: bool, limit_bytes: int) -> None:
+        super().__init__(key, limit_bytes)
+        self._every = every
+
+    def push(self, transitions: Sequence[Transition]) -> None:
+        """Take committed transitions; an empty sequence means that the instance was deleted."""
+        if not transitions:
+            self.gone = True
+        elif not self._every:
+            self.clear()
+            transitions = transitions[-1:]
+        self.add(transitions, sum(len(each.snapshot_json) for each in transitions) if self._every else 0)
 
 
 class Hub:
-    """Passes committed transitions to the subscriptions of their instance."""
+    """Passes what was committed to the buffers that watch its instance or its machine."""
 
     def __init__(self, clock: Clock, *, progress_ms: int = 15_000, buffer_bytes: int = 4_000_000) -> None:
         self._clock = clock
         self._progress_ms = progress_ms
         self._buffer_bytes = buffer_bytes
-        self._by_key: dict[InstanceKey, set[Subscription]] = {}
-        self._draining = False
+        self._instances: dict[Hashable, set[Subscription]] = {}
+        self._machines: dict[Hashable, set[Buffer[Logged]]] = {}
+        self._draining = asyncio.Event()
 
     @property
     def count(self) -> int:
         """How many subscriptions are open."""
-        return sum(map(len, self._by_key.values()))
+        return sum(map(len, self._instances.values())) + sum(map(len, self._machines.values()))
 
     def open(self, key: InstanceKey, *, every: bool) -> Subscription:
+        """Watch one instance from now on."""
         subscription = Subscription(key, every=every, limit_bytes=self._buffer_bytes)
-        self._by_key.setdefault(key, set()).add(subscription)
-        if self._draining:
-            subscription.nudge(draining=True)
-        return subscription
+        self._instances.setdefault(key, set()).add(subscription)
+        return self._opened(subscription)
+
+    def open_machine(self, org: OrgId, machine: MachineName) -> Buffer[Logged]:
+        """Watch every instance of a machine from now on."""
+        buffer: Buffer[Logged] = Buffer((org, machine), self._buffer_bytes)
+        self._machines.setdefault(buffer.topic, set()).add(buffer)
+        return self._opened(buffer)
 
     def close(self, subscription: Subscription) -> None:
-        remaining = self._by_key.get(subscription.key)
-        if remaining is not None:
-            remaining.discard(subscription)
-            if not remaining:
-                del self._by_key[subscription.key]
+        _discard(self._instances, subscription)
 
-    def publish(self, instance: Instance, transitions: Sequence[Transition]) -> None:
-        """Hand transitions to every subscription of the instance. Never waits, never raises."""
-        for subscription in self._by_key.get(instance.key, ()):
+    def close_machine(self, buffer: Buffer[Logged]) -> None:
+        _discard(self._machines, buffer)
+
+    def publish(self, instance: Instance, transitions: Sequence[Transition], position: int) -> None:
+        """Hand transitions, the last of them at `position`, to all who watch. Never waits, never raises."""
+        key = instance.key
+        for subscription in self._instances.get(key, ()):
             subscription.push(transitions)
+        watching = self._machines.get((key.org, key.machine))
+        if watching:
+            first = position - len(transitions) + 1
+            news = [Logged(first + n, instance, each) for n, each in enumerate(transitions)]
+            size = sum(len(each.snapshot_json) for each in transitions)
+            for buffer in watching:
+                buffer.add(news or [Logged(position, instance, None)], size)
 
     async def run(self) -> None:
         """Nudge every subscription once per progress interval, until cancelled."""
@@ -109,10 +146,33 @@ class Hub:
 
     def drain(self) -> None:
         """Ask every reader, also those still to come, to say its last words."""
-        self._draining = True
+        self._draining.set()
         self._nudge_all()
 
+    async def drained(self) -> None:
+        """Return once the server has begun to stop."""
+        await self._draining.wait()
+
+    def _opened(self, buffer: B) -> B:
+        if self._draining.is_set():
+            buffer.nudge(draining=True)
+        return buffer
+
     def _nudge_all(self) -> None:
-        for subscriptions in tuple(self._by_key.values()):
+        for subscriptions in tuple(self._instances.values()):
             for subscription in tuple(subscriptions):
-                subscription.nudge(draining=self._draining)
+                subscription.nudge(draining=self._draining.is_set())
+        for buffers in tuple(self._machines.values()):
+            for buffer in tuple(buffers):
+                buffer.nudge(draining=self._draining.is_set())
+
+
+B = TypeVar("B", Subscription, Buffer[Logged])
+
+
+def _discard(groups: dict[Hashable, set[B]], buffer: B) -> None:
+    remaining = groups.get(buffer.topic)
+    if remaining is not None:
+        remaining.discard(buffer)
+        if not remaining:
+            del groups[buffer.topic]

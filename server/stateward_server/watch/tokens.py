@@ -1,31 +1,50 @@
 """Resume tokens: where in which history a subscriber stands, signed so that only ours are believed.
 
-Form: base64url(JSON [format, store id, uid, revision, epoch of that revision, mode]) "." base64url(MAC),
-the MAC being the first 16 bytes of HMAC-SHA-256. A token holds no secret and grants nothing.
+Form: base64url(JSON [kind, …fields]) "." base64url(MAC), the MAC being the first 16 bytes of HMAC-SHA-256.
+A token holds no secret and grants nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import TypeVar
 
 from stateward_server.model.errors import InvalidArgument
-from stateward_server.model.names import InstanceUid
+from stateward_server.model.frame import Filter
 
-_FORMAT = 1
+P = TypeVar("P", "Position", "MachinePosition")
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the history of one instance, and the mode it was reached in."""
+    """A place in the history of one instance, the epoch of that revision, and the mode it was reached in."""
 
     store_id: str
-    uid: InstanceUid
+    uid: int
     revision: int
     epoch: int
     every: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePosition:
+    """A place in the ledger's order, as one watch of a machine reached it; `watched` names that watch.
+
+    `epoch` is that of the run that wrote the token, so everything at or before `position` is of that epoch
+    or an older one. `position` -1 is the beginning: the snapshot was not complete.
+    """
+
+    store_id: str
+    watched: str
+    position: int
+    epoch: int
+
+
+_KINDS: dict[type[Position | MachinePosition], int] = {Position: 1, MachinePosition: 2}
 
 
 class ResumeTokens:
@@ -33,40 +52,38 @@ class ResumeTokens:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._last: tuple[Position, str] | None = None
+        self._last: tuple[Position | MachinePosition, str] | None = None
 
-    def encode(self, position: Position) -> str:
+    def encode(self, position: Position | MachinePosition) -> str:
         # A thousand subscribers of one instance ask for the same token in a row.
         if self._last is not None and self._last[0] == position:
             return self._last[1]
-        fields = [
-            _FORMAT,
-            position.store_id,
-            position.uid,
-            position.revision,
-            position.epoch,
-            int(position.every),
-        ]
+        fields = [_KINDS[type(position)], *astuple(position)]
         body = urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode())
         token = f"{body.decode()}.{urlsafe_b64encode(self._mac(body)).decode()}"
         self._last = (position, token)
         return token
 
-    def decode(self, token: str) -> Position:
-        """Raises InvalidArgument (RESUME_TOKEN_INVALID) for anything `encode` did not write."""
+    def decode(self, token: str, form: type[P]) -> P:
+        """Raises InvalidArgument (RESUME_TOKEN_INVALID) for anything `encode` did not write for this form."""
         body, _, mac = token.encode("utf-8", "replace").partition(b".")
         try:
             genuine = hmac.compare_digest(urlsafe_b64decode(mac), self._mac(body))
             fields = json.loads(urlsafe_b64decode(body)) if genuine else None
         except ValueError:
             fields = None
-        if fields is None or fields[0] != _FORMAT:
-            raise invalid("is not one of this server's")
-        _, store_id, uid, revision, epoch, every = fields
-        return Position(store_id, InstanceUid(uid), revision, epoch, bool(every))
+        if fields is None or fields[0] != _KINDS[form]:
+            raise invalid("is not one of this server's for such a stream")
+        return form(*fields[1:])
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, "sha256")[:16]
+
+
+def watched(org: str, machine: str, chosen: Filter) -> str:
+    """Name a watch of a machine by what it watches."""
+    what = json.dumps([org, machine, sorted(chosen.states), sorted(chosen.tags)])
+    return hashlib.blake2b(what.encode(), digest_size=16).hexdigest()
 
 
 def invalid(why: str) -> InvalidArgument:

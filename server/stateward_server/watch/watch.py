@@ -6,33 +6,16 @@ so nothing comes twice. Every state is authorised against the machine's `allowRe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from stateward_server.model.errors import OutOfRange, PermissionDenied, ResourceExhausted, no_instance
+from stateward_server.model.errors import OutOfRange, PermissionDenied, no_instance
 from stateward_server.model.frame import Changes, Draining, Frame, Progress, Snapshot
 from stateward_server.model.ledger import Instance, InstanceKey, Transition
-from stateward_server.ports.store import Ledger, Loaded, StoreIdentity
-from stateward_server.watch.hub import Hub, Subscription
-from stateward_server.watch.readers import Readers
-from stateward_server.watch.tokens import Position, ResumeTokens, invalid
+from stateward_server.watch.hub import Subscription
+from stateward_server.watch.sources import Sources, diverged, too_slow
+from stateward_server.watch.tokens import Position, invalid
 
 _PAGE = 256
-
-Read = Callable[[InstanceKey, str], Awaitable[Loaded]]
-"""Return the last committed state to a caller with these claims, or raise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where streams get their states, their verdicts and their tokens."""
-
-    hub: Hub
-    ledger: Ledger
-    identity: StoreIdentity
-    read: Read
-    readers: Readers
-    tokens: ResumeTokens
 
 
 class Watch:
@@ -40,6 +23,10 @@ class Watch:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+
+    async def drained(self) -> None:
+        """Return once the server has begun to stop."""
+        await self._sources.hub.drained()
 
     async def stream(
         self, key: InstanceKey, auth_json: str, *, every: bool, token: str
@@ -55,7 +42,7 @@ class Watch:
             loaded = await sources.read(key, auth_json)
             reader = _Reader(sources, subscription, loaded.instance, auth_json, every=every)
             if token:
-                await reader.resume(sources.tokens.decode(token), loaded.last)
+                await reader.resume(sources.tokens.decode(token, Position), loaded.last)
             else:
                 yield reader.snapshot(loaded.last)
             async for frame in reader.follow(loaded.last):
@@ -86,11 +73,11 @@ class _Reader:
         """Put the cursor where the token says, if this history still holds that place."""
         sources = self._sources
         if position.store_id != sources.identity.store_id:
-            raise _diverged("of another store")
+            raise diverged("of another store")
         if position.uid != self._instance.uid or position.every != self._every:
             raise invalid("was made for another instance or mode")
         if position.revision > last.revision:
-            raise _diverged("ahead of this history, which was restored from an older copy")
+            raise diverged("ahead of this history, which was restored from an older copy")
         oldest = await sources.ledger.oldest_revision(self._instance.uid)
         if position.revision < oldest - 1:
             raise OutOfRange(
@@ -100,7 +87,7 @@ class _Reader:
             )
         there = await sources.ledger.history(self._instance.uid, position.revision - 1, 1)
         if there and there[0].revision == position.revision and there[0].epoch != position.epoch:
-            raise _diverged("of a history that this store has since replaced")
+            raise diverged("of a history that this store has since replaced")
         self._revision, self._epoch = position.revision, position.epoch
 
     async def follow(self, last: Transition) -> AsyncIterator[Frame]:
@@ -114,12 +101,7 @@ class _Reader:
         while True:
             news = [each for each in subscription.take() if each.revision > self._revision]
             if subscription.lapped:
-                raise ResourceExhausted(
-                    "SUBSCRIBER_TOO_SLOW",
-                    f"the subscriber fell behind after revision {self._revision}: resume from the last token",
-                    retry_after=0.1,
-                    revision=self._revision,
-                )
+                raise too_slow(f"revision {self._revision}")
             if news:
                 yield await self._changes(news)
             elif subscription.gone:
@@ -163,7 +145,3 @@ class _Reader:
             self._sources.identity.store_id, self._instance.uid, self._revision, self._epoch, self._every
         )
         return self._sources.tokens.encode(position)
-
-
-def _diverged(what: str) -> OutOfRange:
-    return OutOfRange("RESUME_TOKEN_DIVERGED", f"the resume token is {what}: subscribe without a token")

@@ -30,7 +30,11 @@ class HealthServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError:
+            self._socket.close()
+            raise
         routes = [Route("/healthz", self._health), Route("/readyz", self._readiness)]
         config = uvicorn.Config(
             Starlette(routes=routes),

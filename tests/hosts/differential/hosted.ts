@@ -154,6 +154,7 @@ export class Hosted {
     if (known !== undefined) this.world.clock.clearTimeout(known);
     this.#alarms.delete(id);
     if (op.length === 1) return;
+    if (this.#alarms.size > 30) throw new Failure("its timers multiply without end");
     this.#alarms.set(id, this.world.clock.setTimeout(() => this.ring(id, text, target), delay));
   }
 

@@ -22,8 +22,10 @@ addEventListener("error", (event) => event.preventDefault());
 addEventListener("unhandledrejection", (event) => event.preventDefault());
 
 for (let seed = first; seed < first + count; seed++) {
+  const began = Date.now();
   try {
     await run(seed);
+    if (Deno.args[4]) console.error(seed, Date.now() - began);
   } catch (error) {
     console.log(JSON.stringify({ seed, error: String((error as Error).stack ?? error) }));
     Deno.exit(1);
@@ -73,9 +75,9 @@ async function run(seed: number): Promise<void> {
         const [job] = world.jobs.splice(index, 1);
         if (fine) job.resolve(1);
         else job.reject(new Error("no"));
+        await quiet();
+        if (world === ours) hosted.heard();
       }
-      await quiet();
-      hosted.heard();
       totals.jobs++;
       return `job ${index} ${fine}`;
     }
@@ -109,6 +111,11 @@ function machine(chart: any, world: World): any {
 
 function same(when: string, what: string, native: unknown, hosted: unknown): void {
   const [a, b] = [canonical(native), canonical(hosted)];
+  if (a !== b && Array.isArray(native) && Array.isArray(hosted)) {
+    const at = native.findIndex((entry, i) => entry !== hosted[i]);
+    const from = Math.max(0, (at < 0 ? native.length : at) - 2);
+    throw new Error(`after ${when}, ${what} differs from ${from} on\nnative ${native.slice(from)}\nhosted ${hosted.slice(from)}`);
+  }
   if (a !== b) throw new Error(`after ${when}, ${what} differs\nnative ${a}\nhosted ${b}`);
 }
 

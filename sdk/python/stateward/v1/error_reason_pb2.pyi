@@ -110,6 +110,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The instance has too many events waiting: back off. Metadata: {"limit": "1024"}."""
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 121
     """The request is larger than allowed. Metadata: {"limit_bytes": "4194304"}."""
+    ERROR_REASON_TOO_MANY_WATCHES: _ErrorReason.ValueType  # 123
+    """The stream carries as many watches as it may. Metadata: {"limit": "10000"}."""
+    ERROR_REASON_WATCH_EXISTS: _ErrorReason.ValueType  # 124
+    """The instance is being watched on this stream already. Metadata: {"machine": "...", "instance": "..."}."""
     ERROR_REASON_SUBSCRIBER_TOO_SLOW: _ErrorReason.ValueType  # 122
     """The subscriber did not keep up; resume from the last token."""
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 140
@@ -210,6 +214,10 @@ ERROR_REASON_MAILBOX_FULL: ErrorReason.ValueType  # 120
 """The instance has too many events waiting: back off. Metadata: {"limit": "1024"}."""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 121
 """The request is larger than allowed. Metadata: {"limit_bytes": "4194304"}."""
+ERROR_REASON_TOO_MANY_WATCHES: ErrorReason.ValueType  # 123
+"""The stream carries as many watches as it may. Metadata: {"limit": "10000"}."""
+ERROR_REASON_WATCH_EXISTS: ErrorReason.ValueType  # 124
+"""The instance is being watched on this stream already. Metadata: {"machine": "...", "instance": "..."}."""
 ERROR_REASON_SUBSCRIBER_TOO_SLOW: ErrorReason.ValueType  # 122
 """The subscriber did not keep up; resume from the last token."""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 140

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from stateward.v1 import instance_pb2 as stateward_dot_v1_dot_instance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'stateward/v1/subscription_service.proto\x12\x0cstateward.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bstateward/v1/instance.proto\"s\n\x14WatchInstanceRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12+\n\x04mode\x18\x02 \x01(\x0e\x32\x17.stateward.v1.WatchModeB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cresume_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\xff\x01\n\x15WatchInstanceResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\'\n\x08snapshot\x18\x03 \x01(\x0b\x32\x13.stateward.v1.StateH\x00\x12-\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x1a.stateward.v1.StateChangesH\x00\x12/\n\x08progress\x18\x05 \x01(\x0b\x32\x1b.stateward.v1.WatchProgressH\x00\x12/\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x1b.stateward.v1.WatchDrainingH\x00\x42\x07\n\x05\x66rame\"3\n\x0cStateChanges\x12#\n\x06states\x18\x01 \x03(\x0b\x32\x13.stateward.v1.State\"!\n\rWatchProgress\x12\x10\n\x08revision\x18\x01 \x01(\x04\"\x0f\n\rWatchDraining*_\n\tWatchMode\x12\x1a\n\x16WATCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11WATCH_MODE_LATEST\x10\x01\x12\x1f\n\x1bWATCH_MODE_EVERY_TRANSITION\x10\x02\x32q\n\x13SubscriptionService\x12Z\n\rWatchInstance\x12\".stateward.v1.WatchInstanceRequest\x1a#.stateward.v1.WatchInstanceResponse0\x01\x42G\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'stateward/v1/subscription_service.proto\x12\x0cstateward.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/rpc/status.proto\x1a\x1bstateward/v1/instance.proto\"s\n\x14WatchInstanceRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12+\n\x04mode\x18\x02 \x01(\x0e\x32\x17.stateward.v1.WatchModeB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cresume_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\xff\x01\n\x15WatchInstanceResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\'\n\x08snapshot\x18\x03 \x01(\x0b\x32\x13.stateward.v1.StateH\x00\x12-\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x1a.stateward.v1.StateChangesH\x00\x12/\n\x08progress\x18\x05 \x01(\x0b\x32\x1b.stateward.v1.WatchProgressH\x00\x12/\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x1b.stateward.v1.WatchDrainingH\x00\x42\x07\n\x05\x66rame\"3\n\x0cStateChanges\x12#\n\x06states\x18\x01 \x03(\x0b\x32\x13.stateward.v1.State\"!\n\rWatchProgress\x12\x10\n\x08revision\x18\x01 \x01(\x04\"\x0f\n\rWatchDraining\"u\n\x15WatchInstancesRequest\x12%\n\x03\x61\x64\x64\x18\x01 \x01(\x0b\x32\x16.stateward.v1.WatchAddH\x00\x12+\n\x06remove\x18\x02 \x01(\x0b\x32\x19.stateward.v1.WatchRemoveH\x00\x42\x08\n\x06\x61\x63tion\"g\n\x08WatchAdd\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12+\n\x04mode\x18\x02 \x01(\x0e\x32\x17.stateward.v1.WatchModeB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cresume_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"!\n\x0bWatchRemove\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xb9\x02\n\x16WatchInstancesResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\'\n\x08snapshot\x18\x04 \x01(\x0b\x32\x13.stateward.v1.StateH\x00\x12-\n\x07\x63hanges\x18\x05 \x01(\x0b\x32\x1a.stateward.v1.StateChangesH\x00\x12/\n\x08progress\x18\x06 \x01(\x0b\x32\x1b.stateward.v1.WatchProgressH\x00\x12/\n\x08\x64raining\x18\x07 \x01(\x0b\x32\x1b.stateward.v1.WatchDrainingH\x00\x12)\n\x05\x65nded\x18\x08 \x01(\x0b\x32\x18.stateward.v1.WatchEndedH\x00\x42\x07\n\x05\x66rame\"0\n\nWatchEnded\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\"{\n\x13WatchMachineRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x32\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.stateward.v1.InstanceFilterB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cresume_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\":\n\x0eInstanceFilter\x12\x14\n\x06states\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04tags\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\"\x8c\x02\n\x14WatchMachineResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x31\n\x08snapshot\x18\x03 \x01(\x0b\x32\x1d.stateward.v1.MachineSnapshotH\x00\x12/\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x1c.stateward.v1.MachineChangesH\x00\x12\x31\n\x08progress\x18\x05 \x01(\x0b\x32\x1d.stateward.v1.MachineProgressH\x00\x12/\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x1b.stateward.v1.WatchDrainingH\x00\x42\x07\n\x05\x66rame\"N\n\x0fMachineSnapshot\x12)\n\tinstances\x18\x01 \x03(\x0b\x32\x16.stateward.v1.Instance\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\">\n\x0eMachineChanges\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.stateward.v1.MachineChange\"\xa0\x01\n\rMachineChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x07\x65ntered\x18\x02 \x01(\x0b\x32\x13.stateward.v1.StateH\x00\x12&\n\x07\x63hanged\x18\x03 \x01(\x0b\x32\x13.stateward.v1.StateH\x00\x12\'\n\x04left\x18\x04 \x01(\x0b\x32\x17.stateward.v1.WatchLeftH\x00\x42\x08\n\x06\x63hange\"\x1d\n\tWatchLeft\x12\x10\n\x08revision\x18\x01 \x01(\x04\"\x11\n\x0fMachineProgress*_\n\tWatchMode\x12\x1a\n\x16WATCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11WATCH_MODE_LATEST\x10\x01\x12\x1f\n\x1bWATCH_MODE_EVERY_TRANSITION\x10\x02\x32\xab\x02\n\x13SubscriptionService\x12Z\n\rWatchInstance\x12\".stateward.v1.WatchInstanceRequest\x1a#.stateward.v1.WatchInstanceResponse0\x01\x12_\n\x0eWatchInstances\x12#.stateward.v1.WatchInstancesRequest\x1a$.stateward.v1.WatchInstancesResponse(\x01\x30\x01\x12W\n\x0cWatchMachine\x12!.stateward.v1.WatchMachineRequest\x1a\".stateward.v1.WatchMachineResponse0\x01\x42G\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,18 +41,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHINSTANCEREQUEST'].fields_by_name['mode']._serialized_options = b'\342A\001\001'
   _globals['_WATCHINSTANCEREQUEST'].fields_by_name['resume_token']._loaded_options = None
   _globals['_WATCHINSTANCEREQUEST'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001'
-  _globals['_WATCHMODE']._serialized_start=599
-  _globals['_WATCHMODE']._serialized_end=694
-  _globals['_WATCHINSTANCEREQUEST']._serialized_start=119
-  _globals['_WATCHINSTANCEREQUEST']._serialized_end=234
-  _globals['_WATCHINSTANCERESPONSE']._serialized_start=237
-  _globals['_WATCHINSTANCERESPONSE']._serialized_end=492
-  _globals['_STATECHANGES']._serialized_start=494
-  _globals['_STATECHANGES']._serialized_end=545
-  _globals['_WATCHPROGRESS']._serialized_start=547
-  _globals['_WATCHPROGRESS']._serialized_end=580
-  _globals['_WATCHDRAINING']._serialized_start=582
-  _globals['_WATCHDRAINING']._serialized_end=597
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=696
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=809
+  _globals['_WATCHADD'].fields_by_name['name']._loaded_options = None
+  _globals['_WATCHADD'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_WATCHADD'].fields_by_name['mode']._loaded_options = None
+  _globals['_WATCHADD'].fields_by_name['mode']._serialized_options = b'\342A\001\001'
+  _globals['_WATCHADD'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_WATCHADD'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001'
+  _globals['_WATCHREMOVE'].fields_by_name['name']._loaded_options = None
+  _globals['_WATCHREMOVE'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_WATCHMACHINEREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_WATCHMACHINEREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
+  _globals['_WATCHMACHINEREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_WATCHMACHINEREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_WATCHMACHINEREQUEST'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_WATCHMACHINEREQUEST'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001'
+  _globals['_INSTANCEFILTER'].fields_by_name['states']._loaded_options = None
+  _globals['_INSTANCEFILTER'].fields_by_name['states']._serialized_options = b'\342A\001\001'
+  _globals['_INSTANCEFILTER'].fields_by_name['tags']._loaded_options = None
+  _globals['_INSTANCEFILTER'].fields_by_name['tags']._serialized_options = b'\342A\001\001'
+  _globals['_WATCHMODE']._serialized_start=2062
+  _globals['_WATCHMODE']._serialized_end=2157
+  _globals['_WATCHINSTANCEREQUEST']._serialized_start=144
+  _globals['_WATCHINSTANCEREQUEST']._serialized_end=259
+  _globals['_WATCHINSTANCERESPONSE']._serialized_start=262
+  _globals['_WATCHINSTANCERESPONSE']._serialized_end=517
+  _globals['_STATECHANGES']._serialized_start=519
+  _globals['_STATECHANGES']._serialized_end=570
+  _globals['_WATCHPROGRESS']._serialized_start=572
+  _globals['_WATCHPROGRESS']._serialized_end=605
+  _globals['_WATCHDRAINING']._serialized_start=607
+  _globals['_WATCHDRAINING']._serialized_end=622
+  _globals['_WATCHINSTANCESREQUEST']._serialized_start=624
+  _globals['_WATCHINSTANCESREQUEST']._serialized_end=741
+  _globals['_WATCHADD']._serialized_start=743
+  _globals['_WATCHADD']._serialized_end=846
+  _globals['_WATCHREMOVE']._serialized_start=848
+  _globals['_WATCHREMOVE']._serialized_end=881
+  _globals['_WATCHINSTANCESRESPONSE']._serialized_start=884
+  _globals['_WATCHINSTANCESRESPONSE']._serialized_end=1197
+  _globals['_WATCHENDED']._serialized_start=1199
+  _globals['_WATCHENDED']._serialized_end=1247
+  _globals['_WATCHMACHINEREQUEST']._serialized_start=1249
+  _globals['_WATCHMACHINEREQUEST']._serialized_end=1372
+  _globals['_INSTANCEFILTER']._serialized_start=1374
+  _globals['_INSTANCEFILTER']._serialized_end=1432
+  _globals['_WATCHMACHINERESPONSE']._serialized_start=1435
+  _globals['_WATCHMACHINERESPONSE']._serialized_end=1703
+  _globals['_MACHINESNAPSHOT']._serialized_start=1705
+  _globals['_MACHINESNAPSHOT']._serialized_end=1783
+  _globals['_MACHINECHANGES']._serialized_start=1785
+  _globals['_MACHINECHANGES']._serialized_end=1847
+  _globals['_MACHINECHANGE']._serialized_start=1850
+  _globals['_MACHINECHANGE']._serialized_end=2010
+  _globals['_WATCHLEFT']._serialized_start=2012
+  _globals['_WATCHLEFT']._serialized_end=2041
+  _globals['_MACHINEPROGRESS']._serialized_start=2043
+  _globals['_MACHINEPROGRESS']._serialized_end=2060
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=2160
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=2459
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from google.rpc import status_pb2 as status_pb2
 from stateward.v1 import instance_pb2 as instance_pb2
 import builtins as builtins
 import sys
@@ -172,6 +173,397 @@ class WatchProgress(message.Message):
 @typing.final
 class WatchDraining(message.Message):
     """The last words of a server that shuts down."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchInstancesRequest(message.Message):
+    """Request of WatchInstances."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ADD_FIELD_NUMBER: builtins.int
+    REMOVE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def add(self) -> WatchAdd:
+        """Begin to watch an instance; a name that is being watched is refused."""
+
+    @builtins.property
+    def remove(self) -> WatchRemove:
+        """Stop watching an instance; a name that is not being watched is ignored."""
+
+    def __init__(
+        self,
+        *,
+        add: WatchAdd | None = ...,
+        remove: WatchRemove | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["action", b"action", "add", b"add", "remove", b"remove"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "add", b"add", "remove", b"remove"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_action: _TypeAlias = typing.Literal["add", "remove"]  # noqa: Y015
+    _WhichOneofArgType_action: _TypeAlias = typing.Literal["action", b"action"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
+
+@typing.final
+class WatchAdd(message.Message):
+    """Begins the watch of one instance."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MODE_FIELD_NUMBER: builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. `machines/{machine}/instances/{instance}`."""
+    mode: WatchMode.ValueType
+    """Optional. How much of the history to send; LATEST by default."""
+    resume_token: builtins.str
+    """Optional. Continue right after the frame of this instance that carried this token."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        mode: WatchMode.ValueType = ...,
+        resume_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["mode", b"mode", "name", b"name", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchRemove(message.Message):
+    """Ends the watch of one instance."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. `machines/{machine}/instances/{instance}`."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchInstancesResponse(message.Message):
+    """One frame of a watch of many instances. It is about one instance."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    SNAPSHOT_FIELD_NUMBER: builtins.int
+    CHANGES_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    DRAINING_FIELD_NUMBER: builtins.int
+    ENDED_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}/instances/{instance}`."""
+    resume_token: builtins.str
+    """Continues the watch of this instance right after this frame. Opaque."""
+    epoch: builtins.int
+    """The server run that sent the frame."""
+    @builtins.property
+    def snapshot(self) -> instance_pb2.State:
+        """The state when the watch began."""
+
+    @builtins.property
+    def changes(self) -> StateChanges:
+        """States that followed, oldest first."""
+
+    @builtins.property
+    def progress(self) -> WatchProgress:
+        """Nothing new, and nothing at or below this revision is still to come."""
+
+    @builtins.property
+    def draining(self) -> WatchDraining:
+        """The server is about to shut down: reconnect and resume."""
+
+    @builtins.property
+    def ended(self) -> WatchEnded:
+        """The watch of this instance is over, or never began."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        resume_token: builtins.str = ...,
+        epoch: builtins.int = ...,
+        snapshot: instance_pb2.State | None = ...,
+        changes: StateChanges | None = ...,
+        progress: WatchProgress | None = ...,
+        draining: WatchDraining | None = ...,
+        ended: WatchEnded | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["changes", b"changes", "draining", b"draining", "ended", b"ended", "frame", b"frame", "progress", b"progress", "snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["changes", b"changes", "draining", b"draining", "ended", b"ended", "epoch", b"epoch", "frame", b"frame", "name", b"name", "progress", b"progress", "resume_token", b"resume_token", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["snapshot", "changes", "progress", "draining", "ended"]  # noqa: Y015
+    _WhichOneofArgType_frame: _TypeAlias = typing.Literal["frame", b"frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
+
+@typing.final
+class WatchEnded(message.Message):
+    """The end of one watch among many."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def status(self) -> status_pb2.Status:
+        """Why, as the status that WatchInstance would have ended with. OK after WatchRemove."""
+
+    def __init__(
+        self,
+        *,
+        status: status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchMachineRequest(message.Message):
+    """Request of WatchMachine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """Required. `machines/{machine}`."""
+    resume_token: builtins.str
+    """Optional. Continue right after the frame that carried this token. It belongs to this machine and filter."""
+    @builtins.property
+    def filter(self) -> InstanceFilter:
+        """Optional. Which instances to watch; all by default."""
+
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        filter: InstanceFilter | None = ...,
+        resume_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["filter", b"filter", "parent", b"parent", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class InstanceFilter(message.Message):
+    """Chooses instances by their state. Empty fields choose all."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def states(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. At least one of these state nodes is active, as dotted paths below the root."""
+
+    @builtins.property
+    def tags(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. At least one of these tags is active."""
+
+    def __init__(
+        self,
+        *,
+        states: abc.Iterable[builtins.str] | None = ...,
+        tags: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["states", b"states", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchMachineResponse(message.Message):
+    """One frame of a watch of a machine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RESUME_TOKEN_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    SNAPSHOT_FIELD_NUMBER: builtins.int
+    CHANGES_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    DRAINING_FIELD_NUMBER: builtins.int
+    resume_token: builtins.str
+    """Continues the watch right after this frame. Opaque. In snapshot pages but the last it begins anew."""
+    epoch: builtins.int
+    """The server run that sent the frame."""
+    @builtins.property
+    def snapshot(self) -> MachineSnapshot:
+        """Instances that match when the watch begins."""
+
+    @builtins.property
+    def changes(self) -> MachineChanges:
+        """What happened since, in the order it was committed."""
+
+    @builtins.property
+    def progress(self) -> MachineProgress:
+        """Nothing new: the connection is alive, and everything committed before this frame has been sent."""
+
+    @builtins.property
+    def draining(self) -> WatchDraining:
+        """The server is about to shut down: reconnect and resume."""
+
+    def __init__(
+        self,
+        *,
+        resume_token: builtins.str = ...,
+        epoch: builtins.int = ...,
+        snapshot: MachineSnapshot | None = ...,
+        changes: MachineChanges | None = ...,
+        progress: MachineProgress | None = ...,
+        draining: WatchDraining | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["changes", b"changes", "draining", b"draining", "frame", b"frame", "progress", b"progress", "snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["changes", b"changes", "draining", b"draining", "epoch", b"epoch", "frame", b"frame", "progress", b"progress", "resume_token", b"resume_token", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["snapshot", "changes", "progress", "draining"]  # noqa: Y015
+    _WhichOneofArgType_frame: _TypeAlias = typing.Literal["frame", b"frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
+
+@typing.final
+class MachineSnapshot(message.Message):
+    """A page of the instances that match when a watch begins."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    INSTANCES_FIELD_NUMBER: builtins.int
+    COMPLETE_FIELD_NUMBER: builtins.int
+    complete: builtins.bool
+    """No page follows; changes do."""
+    @builtins.property
+    def instances(self) -> containers.RepeatedCompositeFieldContainer[instance_pb2.Instance]:
+        """Instances with their states."""
+
+    def __init__(
+        self,
+        *,
+        instances: abc.Iterable[instance_pb2.Instance] | None = ...,
+        complete: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["complete", b"complete", "instances", b"instances"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MachineChanges(message.Message):
+    """Changes of a machine's instances, in the order they were committed."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def changes(self) -> containers.RepeatedCompositeFieldContainer[MachineChange]:
+        """At least one."""
+
+    def __init__(
+        self,
+        *,
+        changes: abc.Iterable[MachineChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MachineChange(message.Message):
+    """One change of one instance."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ENTERED_FIELD_NUMBER: builtins.int
+    CHANGED_FIELD_NUMBER: builtins.int
+    LEFT_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}/instances/{instance}`."""
+    @builtins.property
+    def entered(self) -> instance_pb2.State:
+        """It matches now and did not before."""
+
+    @builtins.property
+    def changed(self) -> instance_pb2.State:
+        """It matched before and still does."""
+
+    @builtins.property
+    def left(self) -> WatchLeft:
+        """It matched before and does not any more."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        entered: instance_pb2.State | None = ...,
+        changed: instance_pb2.State | None = ...,
+        left: WatchLeft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["change", b"change", "changed", b"changed", "entered", b"entered", "left", b"left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["change", b"change", "changed", b"changed", "entered", b"entered", "left", b"left", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = typing.Literal["entered", "changed", "left"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+@typing.final
+class WatchLeft(message.Message):
+    """An instance is no longer part of a watch."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The revision that left the filter; 0 when the instance was deleted."""
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MachineProgress(message.Message):
+    """A sign of life on a quiet stream."""
 
     DESCRIPTOR: descriptor.Descriptor
 

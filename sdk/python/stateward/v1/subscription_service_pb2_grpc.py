@@ -40,6 +40,16 @@ class SubscriptionServiceStub:
                 request_serializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstanceRequest.SerializeToString,
                 response_deserializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstanceResponse.FromString,
                 _registered_method=True)
+        self.WatchInstances = channel.stream_stream(
+                '/stateward.v1.SubscriptionService/WatchInstances',
+                request_serializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstancesRequest.SerializeToString,
+                response_deserializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstancesResponse.FromString,
+                _registered_method=True)
+        self.WatchMachine = channel.unary_stream(
+                '/stateward.v1.SubscriptionService/WatchMachine',
+                request_serializer=stateward_dot_v1_dot_subscription__service__pb2.WatchMachineRequest.SerializeToString,
+                response_deserializer=stateward_dot_v1_dot_subscription__service__pb2.WatchMachineResponse.FromString,
+                _registered_method=True)
 
 
 class SubscriptionServiceServicer:
@@ -54,6 +64,22 @@ class SubscriptionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchInstances(self, request_iterator, context):
+        """Watch many instances on one stream; names are added and removed while it runs. What ends one watch (access,
+        deletion, a bad token) ends that watch alone, with a frame that says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchMachine(self, request, context):
+        """Watch all instances of a machine that match a filter: the matching ones first, page by page, then what
+        enters, changes and leaves. Only what `allowRead` permits is seen; a refusal counts as not matching.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SubscriptionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +87,16 @@ def add_SubscriptionServiceServicer_to_server(servicer, server):
                     servicer.WatchInstance,
                     request_deserializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstanceRequest.FromString,
                     response_serializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstanceResponse.SerializeToString,
+            ),
+            'WatchInstances': grpc.stream_stream_rpc_method_handler(
+                    servicer.WatchInstances,
+                    request_deserializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstancesRequest.FromString,
+                    response_serializer=stateward_dot_v1_dot_subscription__service__pb2.WatchInstancesResponse.SerializeToString,
+            ),
+            'WatchMachine': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchMachine,
+                    request_deserializer=stateward_dot_v1_dot_subscription__service__pb2.WatchMachineRequest.FromString,
+                    response_serializer=stateward_dot_v1_dot_subscription__service__pb2.WatchMachineResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +127,60 @@ class SubscriptionService:
             '/stateward.v1.SubscriptionService/WatchInstance',
             stateward_dot_v1_dot_subscription__service__pb2.WatchInstanceRequest.SerializeToString,
             stateward_dot_v1_dot_subscription__service__pb2.WatchInstanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchInstances(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/stateward.v1.SubscriptionService/WatchInstances',
+            stateward_dot_v1_dot_subscription__service__pb2.WatchInstancesRequest.SerializeToString,
+            stateward_dot_v1_dot_subscription__service__pb2.WatchInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stateward.v1.SubscriptionService/WatchMachine',
+            stateward_dot_v1_dot_subscription__service__pb2.WatchMachineRequest.SerializeToString,
+            stateward_dot_v1_dot_subscription__service__pb2.WatchMachineResponse.FromString,
             options,
             channel_credentials,
             insecure,

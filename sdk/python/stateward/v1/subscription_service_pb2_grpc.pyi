@@ -20,6 +20,14 @@ class SubscriptionServiceStub:
     """Watch one instance. The first frame is a snapshot, unless the stream resumes from a token; changes follow.
     `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED.
     """
+    WatchInstances: aio.StreamStreamMultiCallable[subscription_service_pb2.WatchInstancesRequest, subscription_service_pb2.WatchInstancesResponse]
+    """Watch many instances on one stream; names are added and removed while it runs. What ends one watch (access,
+    deletion, a bad token) ends that watch alone, with a frame that says why.
+    """
+    WatchMachine: aio.UnaryStreamMultiCallable[subscription_service_pb2.WatchMachineRequest, subscription_service_pb2.WatchMachineResponse]
+    """Watch all instances of a machine that match a filter: the matching ones first, page by page, then what
+    enters, changes and leaves. Only what `allowRead` permits is seen; a refusal counts as not matching.
+    """
 
 class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
     """Streams of committed states: in order, without gap, without repeat."""
@@ -32,6 +40,26 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> abc.AsyncIterator[subscription_service_pb2.WatchInstanceResponse]:
         """Watch one instance. The first frame is a snapshot, unless the stream resumes from a token; changes follow.
         `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED.
+        """
+
+    @abc_1.abstractmethod
+    def WatchInstances(
+        self,
+        request_iterator: abc.AsyncIterator[subscription_service_pb2.WatchInstancesRequest],
+        context: aio.ServicerContext[abc.AsyncIterator[subscription_service_pb2.WatchInstancesRequest], abc.AsyncIterator[subscription_service_pb2.WatchInstancesResponse]],
+    ) -> abc.AsyncIterator[subscription_service_pb2.WatchInstancesResponse]:
+        """Watch many instances on one stream; names are added and removed while it runs. What ends one watch (access,
+        deletion, a bad token) ends that watch alone, with a frame that says why.
+        """
+
+    @abc_1.abstractmethod
+    def WatchMachine(
+        self,
+        request: subscription_service_pb2.WatchMachineRequest,
+        context: aio.ServicerContext[subscription_service_pb2.WatchMachineRequest, abc.AsyncIterator[subscription_service_pb2.WatchMachineResponse]],
+    ) -> abc.AsyncIterator[subscription_service_pb2.WatchMachineResponse]:
+        """Watch all instances of a machine that match a filter: the matching ones first, page by page, then what
+        enters, changes and leaves. Only what `allowRead` permits is seen; a refusal counts as not matching.
         """
 
 def add_SubscriptionServiceServicer_to_server(servicer: SubscriptionServiceServicer, server: aio.Server) -> None: ...

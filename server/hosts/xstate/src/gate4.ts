@@ -91,19 +91,14 @@ export class Gate4 implements Gate {
   next(head: Head, event: Any, revision: number, fired?: string): Turn {
     const state = head.state as Any;
     const scxmlEvent = scxml(event);
-    const name: string = scxmlEvent.name;
-    const unheard = name.startsWith("error.platform") &&
-      !state.nextEvents.some((next: string) => next.startsWith("error.platform"));
-    const turn = this.#compute(head, scxmlEvent, revision, null, () => this.#transition(state, scxmlEvent), fired);
-    if (unheard) {
-      // XState 4 drops it; whoever reads the log should see it all the same.
-      (turn.record as Record4).effects.push({
-        what: name,
-        run: () => this.#owner.fault(`unhandled ${name}`, scxmlEvent.data.data),
-      });
-      return { ...turn, effects: turn.effects + 1 };
+    if (heard(state, scxmlEvent.name)) {
+      return this.#compute(head, scxmlEvent, revision, null, () => this.#transition(state, scxmlEvent), fired);
     }
-    return turn;
+    // XState 4 drops it before it reaches the machine; whoever reads the log should see it all the same.
+    const turn = this.#compute(head, scxmlEvent, revision, null, () => state, fired, true);
+    const run = () => this.#owner.fault(`unhandled ${scxmlEvent.name}`, scxmlEvent.data.data);
+    (turn.record as Record4).effects.push({ what: scxmlEvent.name, run });
+    return { ...turn, effects: 1 };
   }
 
   forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined {
@@ -126,6 +121,7 @@ export class Gate4 implements Gate {
     error.name = "ServiceLost";
     const event = scxml({ type: `error.platform.${child}`, data: error }, { origin: child });
     const text = JSON.stringify({ type: event.name, data: { name: error.name, message: error.message } });
+    if (!heard(state, event.name)) return this.#compute(without, event, revision, text, () => state, undefined, true);
     return this.#compute(without, event, revision, text, () => this.#transition(state, event));
   }
 
@@ -165,6 +161,8 @@ export class Gate4 implements Gate {
       transitions: [],
       tags: [],
     });
+    // Its own order of keys is the order in which XState 4 asks the regions.
+    state.value = stored.value;
     this.#service._state = state;
     if (state.done) this.#service.status = STOPPED;
     return { state, value: state.value, context, status: statusOf(state), lost, timers: stored.timers ?? noTimers };
@@ -214,7 +212,7 @@ export class Gate4 implements Gate {
   ): Turn {
     const recorded: Recorded[] = [];
     const book = new TimerBook(head.timers, revision);
-    if (fired !== undefined) book.fire(fired);
+    if (fired !== undefined) book.fire(fired, false);
     this.#recorded = recorded;
     let state: Any;
     try {
@@ -335,6 +333,11 @@ export class Gate4 implements Gate {
       this.#service.send(scxml({ type, data: error }, { origin: effect.starts }));
     }
   }
+}
+
+/** Whether an event reaches the machine: a failure that no state in force has a word for does not. */
+function heard(state: Any, name: string): boolean {
+  return !name.startsWith("error.platform") || state.nextEvents.some((next: string) => next.startsWith("error.platform"));
 }
 
 /** Run with `service` as the one that `spawn` means; unlike XState's own, leaves no trace when it throws. */

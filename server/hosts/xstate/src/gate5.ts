@@ -192,6 +192,11 @@ export class Gate5 implements Gate {
       },
       actor._actorScope,
     );
+    if (stored.nodes) {
+      const place = new Map(stored.nodes.map((id, at) => [id, at]));
+      state._nodes.sort((a: Any, b: Any) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0));
+      state.value = stored.value;
+    }
     state.context = reviveRefs(stored.context, actor, children);
     state.children = children;
     actor._snapshot = state;
@@ -235,6 +240,9 @@ export class Gate5 implements Gate {
       const ids = remembered.map(([id, nodes]) => [id, nodes.map((node) => ({ id: node.id }))]);
       text = `,"history":${JSON.stringify(Object.fromEntries(ids))}`;
     }
+    const nodes = state._nodes as Any[];
+    // With regions side by side, the order of the nodes is the order in which XState 5 asks them.
+    if (nodes.some((node) => node.type === "parallel")) text += `,"nodes":${JSON.stringify(nodes.map((node) => node.id))}`;
     if (state.output !== undefined) text += `,"output":${lenientJson(state.output, this.#owner.limits.contextBytes) ?? "null"}`;
     if (state.error !== undefined) text += `,"error":${lenientJson(state.error, this.#owner.limits.contextBytes) ?? "null"}`;
     return text;
@@ -274,7 +282,7 @@ export class Gate5 implements Gate {
     const steps: Step[] = [];
     const undo: Undo = { created: [], unseated: [] };
     const book = new TimerBook(head.timers, revision);
-    if (fired !== undefined) book.fire(fired);
+    if (fired !== undefined) book.fire(fired, true);
     this.#steps = steps;
     this.#undo = undo;
     this.#book = book;

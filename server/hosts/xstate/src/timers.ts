@@ -42,17 +42,19 @@ export class TimerBook {
     this.#replace(id, held.length > 1 ? ["", ...held.slice(1)] : []);
   }
 
-  /** A timer fired: it is pending no more. False when it was not pending. */
-  fire(unique: string): boolean {
+  /**
+   * A timer fired: it is pending no more. XState 5 then has no hold on a newer one of the same id either,
+   * and `cancel` misses it; a machine must run here as it runs there.
+   */
+  fire(unique: string, forgetful: boolean): void {
     for (const id of Object.keys(this.#timers)) {
       const held = this.#timers[id];
-      const at = held.indexOf(unique);
-      if (at < 0 || unique === "") continue;
-      const rest = held.filter((other) => other !== unique);
-      this.#replace(id, at === 0 ? (rest.length ? ["", ...rest] : []) : rest.length === 1 && rest[0] === "" ? [] : rest);
-      return true;
+      if (unique === "" || !held.includes(unique)) continue;
+      const newest = held[0] === unique || forgetful ? "" : held[0];
+      const others = held.filter((other) => other !== unique && other !== newest && other !== "");
+      this.#replace(id, newest === "" && others.length === 0 ? [] : [newest, ...others]);
+      return;
     }
-    return false;
   }
 
   cancelAll(): void {

@@ -53,6 +53,8 @@ export interface Stored {
   output?: unknown;
   error?: unknown;
   history?: unknown;
+  /** Active nodes in XState's own order, where that is not the order of the chart. */
+  nodes?: string[];
   children?: Record<string, ChildRow>;
   timers?: Record<string, string[]>;
 }

@@ -21,7 +21,7 @@ from stateward_server.model.ledger import (
 )
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceUid, MachineName, OrgId
-from stateward_server.ports.store import Loaded
+from stateward_server.ports.store import Loaded, LoggedChange
 from stateward_server.store.memory.tables import Record, Tables
 from stateward_server.store.shape import check_batch
 
@@ -33,6 +33,7 @@ class MemoryLedger:
         self._tables = tables
         self._records = tables.records
         self._uids = count(1)
+        self._log: list[LoggedChange] = []
         self._position = 0
 
     async def apply(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
@@ -73,8 +74,29 @@ class MemoryLedger:
         return sorted(uid for uid in open_ if uid > after)[:limit]
 
     async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
-        self._records.pop(uid, None)
+        record = self._records.pop(uid, None)
+        if record:
+            self._log = [
+                change for change in self._log if change.instance.uid != uid or not change.transition
+            ]
+            self._log.append(LoggedChange(self._position, record.loaded().instance, None))
         self._tables.record(request)
+
+    async def position(self) -> int:
+        return self._position
+
+    async def epoch_at(self, position: int) -> int:
+        known = [item.transition.epoch for item in self._log if item.transition and item.position <= position]
+        return known[-1] if known else 0
+
+    async def changes_after(
+        self, org: OrgId, machine: MachineName, position: int, limit: int
+    ) -> Sequence[LoggedChange]:
+        ours = [item for item in self._log if _of(item.instance.key, org, machine)]
+        after = [item for item in ours if item.transition and item.position > position][:limit]
+        end = after[-1].position if len(after) == limit else self._position
+        gone = [item for item in ours if not item.transition and position <= item.position <= end]
+        return sorted([*after, *gone], key=lambda item: item.position)
 
     async def due_after(self, after: tuple[int, InstanceUid, str], limit: int) -> Sequence[TimerRow]:
         timers = [timer for record in self._records.values() for timer in record.timers.values()]
@@ -120,9 +142,15 @@ class MemoryLedger:
             record.timers.pop(id_, None)
         for timer in commit.timers_set:
             record.timers[timer.id] = timer
-        self._position += len(commit.transitions)
+        for transition in commit.transitions:
+            self._position += 1
+            self._log.append(LoggedChange(self._position, commit.instance, transition))
         return Committed(self._position if commit.transitions else 0)
 
 
 def _place(timer: TimerRow) -> tuple[int, InstanceUid, str]:
     return (timer.due_ms, timer.uid, timer.id)
+
+
+def _of(key: InstanceKey, org: OrgId, machine: MachineName) -> bool:
+    return (key.org, key.machine) == (org, machine)

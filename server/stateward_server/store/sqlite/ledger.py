@@ -85,6 +85,7 @@ class SqliteLedger:
     async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
         def work(db: sqlite3.Connection) -> None:
             with transaction(db):
+                db.execute(queries.RECORD_DELETION, (uid,))
                 db.execute(queries.DELETE_INSTANCE, (uid,))
                 if request:
                     put_request(db, request)

@@ -61,6 +61,28 @@ DELETE_INSTANCE = "DELETE FROM instances WHERE uid = ?"  # history and timers go
 RESERVE_UIDS = "UPDATE meta SET last_uid = last_uid + ?"
 LAST_UID = "SELECT last_uid FROM meta"
 
+# -- The total order
+# -------------------------------------------------------------------------------------------------
+
+POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'transitions'"
+EPOCH_AT = "SELECT epoch FROM transitions WHERE position <= ? ORDER BY position DESC LIMIT 1"
+CHANGES_AFTER = (
+    f"SELECT t.position, i.uid, i.org, i.machine, i.name, i.created_at, {_LAST}"
+    " FROM transitions AS t CROSS JOIN instances AS i ON i.uid = t.uid"
+    " WHERE t.position > ? AND i.org = ? AND i.machine = ? ORDER BY t.position LIMIT ?"
+)
+DELETIONS_AFTER = (
+    "SELECT uid, name, version, created_at, position FROM deletions"
+    " WHERE org = ? AND machine = ? AND position >= ? AND position <= ? ORDER BY id"
+)
+RECORD_DELETION = (
+    "INSERT INTO deletions (org, machine, name, uid, version, created_at, position)"
+    " SELECT i.org, i.machine, i.name, i.uid, t.version, i.created_at,"
+    " (SELECT seq FROM sqlite_sequence WHERE name = 'transitions')"
+    " FROM instances AS i JOIN transitions AS t ON t.uid = i.uid"
+    " WHERE i.uid = ? ORDER BY t.revision DESC LIMIT 1"
+)
+
 # -- Catalog and requests
 # -----------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from stateward_server.model.ledger import (
 )
 from stateward_server.model.names import InstanceUid
 from stateward_server.model.step import Status, View
-from stateward_server.ports.store import Loaded
+from stateward_server.ports.store import Loaded, LoggedChange
 
 Row = tuple[Any, ...]
 
@@ -120,6 +120,12 @@ def loaded(row: Row) -> Loaded:
     uid, org, machine, name, created_at, *rest = row
     last = transition(tuple(rest))
     return Loaded(Instance(uid, InstanceKey(org, machine, name), last.version, created_at), last)
+
+
+def logged(row: Row) -> LoggedChange:
+    """Read a row of CHANGES_AFTER: a position, then what the LOAD queries return."""
+    found = loaded(row[1:])
+    return LoggedChange(row[0], found.instance, found.last)
 
 
 def timer_values(timer: TimerRow) -> Row:

@@ -17,6 +17,7 @@ from stateward_server.ports.store import StoreIdentity
 from stateward_server.store.sqlite import queries
 from stateward_server.store.sqlite.access import SqliteAccess
 from stateward_server.store.sqlite.catalog import SqliteCatalog
+from stateward_server.store.sqlite.changes import SqliteChanges
 from stateward_server.store.sqlite.ledger import SqliteLedger
 from stateward_server.store.sqlite.lock import DirectoryLock
 from stateward_server.store.sqlite.readers import Readers
@@ -26,13 +27,14 @@ from stateward_server.store.sqlite.writer import Writer, transaction
 DATABASE = "stateward.db"
 
 
-class SqliteStore(SqliteLedger, SqliteCatalog, SqliteAccess):
+class SqliteStore(SqliteLedger, SqliteChanges, SqliteCatalog, SqliteAccess):
     """One data directory, open. Make it with `SqliteStore.open`."""
 
     def __init__(
         self, writer: Writer, readers: Readers, identity: StoreIdentity, closing: AsyncExitStack
     ) -> None:
         SqliteLedger.__init__(self, writer, readers)
+        SqliteChanges.__init__(self, readers)
         self._identity = identity
         self._closing = closing
 

@@ -1,0 +1,43 @@
+"""Where every stream gets its states, its verdicts and its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from stateward_server.model.errors import OutOfRange, ResourceExhausted
+from stateward_server.model.ledger import InstanceKey
+from stateward_server.ports.store import ChangeLog, Ledger, Loaded, StoreIdentity
+from stateward_server.watch.hub import Hub
+from stateward_server.watch.readers import Readers
+from stateward_server.watch.tokens import ResumeTokens
+
+Read = Callable[[InstanceKey, str], Awaitable[Loaded]]
+"""Return the last committed state to a caller with these claims, or raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The collaborators of all streams."""
+
+    hub: Hub
+    ledger: Ledger
+    changes: ChangeLog
+    identity: StoreIdentity
+    read: Read
+    readers: Readers
+    tokens: ResumeTokens
+
+
+def diverged(what: str) -> OutOfRange:
+    """The token points into a history that this store does not have."""
+    return OutOfRange("RESUME_TOKEN_DIVERGED", f"the resume token is {what}: subscribe without a token")
+
+
+def too_slow(where: str) -> ResourceExhausted:
+    """A live buffer overflowed."""
+    return ResourceExhausted(
+        "SUBSCRIBER_TOO_SLOW",
+        f"the subscriber fell behind after {where}: resume from the last token",
+        retry_after=0.1,
+    )
