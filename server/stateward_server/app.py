@@ -17,6 +17,8 @@ import structlog
 
 from stateward_server.api.edge import Edge
 from stateward_server.api.instances import InstanceServicer
+from stateward_server.api.letters import DeadLetterServicer
+from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.machines import MachineServicer
 from stateward_server.api.outcomes import Outcomes
 from stateward_server.api.paging import PageTokens
@@ -25,13 +27,12 @@ from stateward_server.api.subscriptions import SubscriptionServicer
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.bootstrap import ensure_administrator, prepare, write_profile
 from stateward_server.catalog.catalog import Machines
-from stateward_server.config import Settings, address
+from stateward_server.config import Settings, address, limits_of
 from stateward_server.engine.engine import Engine
-from stateward_server.engine.limits import EngineLimits
 from stateward_server.model.machine import Module
 from stateward_server.model.names import VersionId
 from stateward_server.query.query import Query
-from stateward_server.runtime.pool import HostLimits, HostPool
+from stateward_server.runtime.pool import HostPool
 from stateward_server.store.sqlite.store import SqliteStore
 from stateward_server.system import SystemClock, SystemEntropy
 from stateward_server.telemetry.logs import configure
@@ -45,6 +46,8 @@ from stateward_server.web.health import HealthServer
 
 log = structlog.get_logger()
 
+_SWITCH_S = 0.0005
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -57,6 +60,8 @@ class Running:
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then drain. Raises OSError, StoreFault, StatewardError."""
     configure(settings.log_level, settings.log_format)
+    # The ledger's thread must not wait 5 ms, Python's default, for its turn beside a busy event loop.
+    sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -87,25 +92,30 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 raise LookupError(version)
             return module
 
-        host = HostPool(source, HostLimits(processes=settings.host_processes))
+        limits = limits_of(settings)
+        host = HostPool(source, limits.hosts)
         stack.push_async_callback(host.close)
-        hub = Hub(clock)
-        limits = EngineLimits(settle_ms=settings.settle_seconds * 1000)
-        engine = Engine(store, host, clock, hub.publish, limits)
+        hub = Hub(clock, progress_ms=limits.watch.progress_ms, buffer_bytes=limits.watch.buffer_bytes)
+        engine = Engine(store, host, clock, hub.publish, limits.engine)
         host.listen(engine)
         await stack.enter_async_context(engine)
 
         pages = PageTokens(secrets.purpose("page-tokens"))
-        machines = Machines(store, host, clock, entropy)
+        machines = Machines(store, host, clock, entropy, limits.modules)
+        query = Query(store, store, store)
         outcomes = Outcomes(store, clock)
         readers = Readers(engine.may_read)
         tokens = ResumeTokens(secrets.purpose("resume-tokens"))
         sources = Sources(hub, store, store, store.identity, engine.read, readers, tokens)
         api = ApiServer(
             Edge(Authenticator(store, secrets, clock), entropy),
-            MachineServicer(machines, outcomes, pages),
-            InstanceServicer(engine, machines, Query(store, store), outcomes, pages),
-            SubscriptionServicer(Watch(sources), MachineWatch(sources), machines, store.identity.epoch),
+            machines=MachineServicer(machines, outcomes, pages),
+            instances=InstanceServicer(engine, machines, query, outcomes, pages),
+            subscriptions=SubscriptionServicer(
+                Watch(sources), MachineWatch(sources), machines, store.identity.epoch
+            ),
+            letters=DeadLetterServicer(engine.letters, query, outcomes, pages),
+            limits=LimitsServicer(limits),
         )
         grpc_host, grpc_port = address(settings.grpc, "grpc")
         grpc_port = api.bind(_joined(grpc_host, grpc_port))

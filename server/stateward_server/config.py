@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import EngineLimits, HostLimits, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,14 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], file: 
     if "data" not in given:
         raise _bad("say where the data lives: --data DIR, or STATEWARD_DATA", "data")
     return Settings(**{key: _checked(key, value) for key, value in given.items()})
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the bounds of a server with these settings."""
+    return Limits(
+        engine=EngineLimits(settle_ms=settings.settle_seconds * 1000),
+        hosts=HostLimits(processes=settings.host_processes),
+    )
 
 
 def address(text: str, key: str) -> tuple[str, int]:

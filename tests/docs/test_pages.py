@@ -28,6 +28,10 @@ def test_the_help_of_every_command_is_the_current_one() -> None:
     script("scripts/cli_docs.py", "--check")
 
 
+def test_the_limits_are_the_current_ones() -> None:
+    script("scripts/limits_docs.py", "--check")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = [target for target, _ in LINK.findall(page.read_text()) if not (page.parent / target).exists()]

@@ -22,9 +22,11 @@ from google.rpc.status_pb2 import Status as RpcStatus
 from grpc_status import rpc_status
 
 from stateward.v1 import (
+    dead_letter_service_pb2_grpc,
     instance_pb2,
     instance_service_pb2,
     instance_service_pb2_grpc,
+    limits_service_pb2_grpc,
     machine_pb2,
     machine_service_pb2_grpc,
     subscription_service_pb2,
@@ -116,6 +118,8 @@ class FakeServer:
         subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
             Subscriptions(self), self._server
         )
+        dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(Letters(self), self._server)
+        limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(Limits(self), self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
 
@@ -156,7 +160,9 @@ def scripted(method: str) -> Any:
     """Make a servicer's method that answers from the script. (A method of every type, hence Any.)"""
 
     async def handle(
-        self: Machines | Instances, request: object, context: grpc.aio.ServicerContext[Any, Any]
+        self: Machines | Instances | Letters | Limits,
+        request: object,
+        context: grpc.aio.ServicerContext[Any, Any],
     ) -> Any:
         return await self.fake.answer(method, request, context)
 
@@ -187,6 +193,26 @@ class Instances(instance_service_pb2_grpc.InstanceServiceServicer):
     DeleteInstance = scripted("DeleteInstance")
     SendEvent = scripted("SendEvent")
     ListTransitions = scripted("ListTransitions")
+    PauseInstance = scripted("PauseInstance")
+    ResumeInstance = scripted("ResumeInstance")
+    ListTimers = scripted("ListTimers")
+    CancelTimer = scripted("CancelTimer")
+
+
+class Letters(dead_letter_service_pb2_grpc.DeadLetterServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    ListDeadLetters = scripted("ListDeadLetters")
+    RetryDeadLetter = scripted("RetryDeadLetter")
+    DiscardDeadLetter = scripted("DiscardDeadLetter")
+
+
+class Limits(limits_service_pb2_grpc.LimitsServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    GetLimits = scripted("GetLimits")
 
 
 class Subscriptions(subscription_service_pb2_grpc.SubscriptionServiceServicer):

@@ -11,8 +11,8 @@ import pytest
 from stateward_server.store.sqlite import batch, queries
 from stateward_server.store.sqlite.schema import migrate, scripts
 
-# One row, or all rows by design.
-SCANS = {"LIST_ORGS", "RESERVE_UIDS", "LAST_UID", "RAISE_EPOCH", "IDENTITY"}
+# A table of one row or two, or all rows by design.
+SCANS = {"LIST_ORGS", "POSITION", "RESERVE_UIDS", "LAST_UID", "RAISE_EPOCH", "IDENTITY"}
 
 WHOLE = {
     name: text

@@ -17,13 +17,29 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from . import _convert
 from ._auth import Metadata
 from ._convert import Frame
-from ._names import instance_path, machine_path, version_path
+from ._names import instance_path, letter_path, machine_path, timer_path, version_path
 from ._wait import Wait
-from .state import InstanceInfo, Language, MachineInfo, MachineVersion, Mode, Reply, State, Transition
+from .state import (
+    DeadLetter,
+    InstanceInfo,
+    Language,
+    Limit,
+    MachineInfo,
+    MachineVersion,
+    Mode,
+    Reply,
+    State,
+    Timer,
+    Transition,
+)
+from .v1 import dead_letter_service_pb2 as letters
 from .v1 import instance_service_pb2 as instances
 from .v1 import machine_pb2
 from .v1 import machine_service_pb2 as machines
+from .v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 from .v1.instance_service_pb2_grpc import InstanceServiceStub
+from .v1.limits_service_pb2 import GetLimitsRequest
+from .v1.limits_service_pb2_grpc import LimitsServiceStub
 from .v1.machine_service_pb2_grpc import MachineServiceStub
 from .v1.subscription_service_pb2 import WatchInstanceRequest, WatchInstanceResponse
 from .v1.subscription_service_pb2_grpc import SubscriptionServiceStub
@@ -45,6 +61,8 @@ class Stubs:
         self.machines = MachineServiceStub(channel)
         self.instances = InstanceServiceStub(channel)
         self.subscriptions = SubscriptionServiceStub(channel)
+        self.letters = DeadLetterServiceStub(channel)
+        self.limits = LimitsServiceStub(channel)
 
 
 class Run(Protocol[Result_co]):
@@ -237,6 +255,80 @@ def list_transitions(machine: str, instance: str, page_size: int, page_token: st
         lambda response: Page(
             [_convert.transition(t) for t in response.transitions], response.next_page_token
         ),
+    )
+
+
+def pause_instance(machine: str, instance: str, *, request_id: str) -> Call[InstanceInfo]:
+    return _call(
+        lambda stubs: stubs.instances.PauseInstance,
+        instances.PauseInstanceRequest(name=instance_path(machine, instance), request_id=request_id),
+        lambda response: _convert.instance_info(response.instance),
+        request_id,
+    )
+
+
+def resume_instance(machine: str, instance: str, *, request_id: str) -> Call[InstanceInfo]:
+    return _call(
+        lambda stubs: stubs.instances.ResumeInstance,
+        instances.ResumeInstanceRequest(name=instance_path(machine, instance), request_id=request_id),
+        lambda response: _convert.instance_info(response.instance),
+        request_id,
+    )
+
+
+def list_timers(machine: str, instance: str, page_size: int, page_token: str) -> Call[Page[Timer]]:
+    return _call(
+        lambda stubs: stubs.instances.ListTimers,
+        instances.ListTimersRequest(
+            parent=instance_path(machine, instance), page_size=page_size, page_token=page_token
+        ),
+        lambda response: Page([_convert.timer(t) for t in response.timers], response.next_page_token),
+    )
+
+
+def cancel_timer(machine: str, instance: str, timer: str, *, request_id: str) -> Call[None]:
+    return _call(
+        lambda stubs: stubs.instances.CancelTimer,
+        instances.CancelTimerRequest(name=timer_path(machine, instance, timer), request_id=request_id),
+        lambda _: None,
+        request_id,
+    )
+
+
+def list_letters(
+    machine: str, instance: str | None, page_size: int, page_token: str
+) -> Call[Page[DeadLetter]]:
+    parent = machine_path(machine) if instance is None else instance_path(machine, instance)
+    return _call(
+        lambda stubs: stubs.letters.ListDeadLetters,
+        letters.ListDeadLettersRequest(parent=parent, page_size=page_size, page_token=page_token),
+        lambda response: Page([_convert.letter(m) for m in response.dead_letters], response.next_page_token),
+    )
+
+
+def retry_letter(machine: str, instance: str, letter: int, *, request_id: str) -> Call[None]:
+    return _call(
+        lambda stubs: stubs.letters.RetryDeadLetter,
+        letters.RetryDeadLetterRequest(name=letter_path(machine, instance, letter), request_id=request_id),
+        lambda _: None,
+        request_id,
+    )
+
+
+def discard_letter(machine: str, instance: str, letter: int, *, request_id: str) -> Call[None]:
+    return _call(
+        lambda stubs: stubs.letters.DiscardDeadLetter,
+        letters.DiscardDeadLetterRequest(name=letter_path(machine, instance, letter), request_id=request_id),
+        lambda _: None,
+        request_id,
+    )
+
+
+def get_limits() -> Call[dict[str, Limit]]:
+    return _call(
+        lambda stubs: stubs.limits.GetLimits,
+        GetLimitsRequest(),
+        lambda response: {message.name: _convert.limit(message) for message in response.limits},
     )
 
 

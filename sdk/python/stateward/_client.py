@@ -19,7 +19,7 @@ from ._machine import Machine
 from ._pages import walk
 from ._retry import RetryPolicy
 from ._transport import Caller, Tls, Transport
-from .state import MachineInfo
+from .state import Limit, MachineInfo
 
 DEFAULT_TIMEOUT = 120.0
 """Seconds for a call. Longer than a server's settle limit of 90 s, so that the server answers first."""
@@ -108,6 +108,14 @@ class Client:
         """
         async for machine in walk(self._caller, _calls.list_machines, page_size):
             yield machine
+
+    async def limits(self, *, timeout: float | None = None) -> dict[str, Limit]:
+        """Return what the server refuses or cuts off, by the limits' names.
+
+        Args:
+            timeout: Seconds for the call with all its attempts.
+        """
+        return await self._caller.call(_calls.get_limits(), timeout)
 
     def acting_as(self, auth_context: Mapping[str, object] | None) -> Client:
         """Return a client that acts on somebody's behalf, over the same connection.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -17,17 +18,28 @@ from ._names import parts
 from ._wait import HasTag, InState, Point, Wait
 from .state import (
     Cause,
+    DeadLetter,
+    DeadLetterKind,
     InstanceInfo,
     Language,
+    Limit,
     MachineInfo,
     MachineVersion,
     Mode,
     Reply,
     State,
     Status,
+    Timer,
     Transition,
 )
-from .v1 import instance_pb2, instance_service_pb2, machine_pb2, subscription_service_pb2
+from .v1 import (
+    dead_letter_pb2,
+    instance_pb2,
+    instance_service_pb2,
+    limits_service_pb2,
+    machine_pb2,
+    subscription_service_pb2,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -44,6 +56,21 @@ _CAUSE = {
     instance_pb2.TRANSITION_CAUSE_TIMER: Cause.TIMER,
     instance_pb2.TRANSITION_CAUSE_SERVICE: Cause.SERVICE,
     instance_pb2.TRANSITION_CAUSE_LOST: Cause.LOST,
+    instance_pb2.TRANSITION_CAUSE_MESSAGE: Cause.MESSAGE,
+    instance_pb2.TRANSITION_CAUSE_CHILD: Cause.CHILD,
+}
+_LETTER_KIND = {
+    dead_letter_pb2.DEAD_LETTER_KIND_TIMER: DeadLetterKind.TIMER,
+    dead_letter_pb2.DEAD_LETTER_KIND_MESSAGE: DeadLetterKind.MESSAGE,
+    dead_letter_pb2.DEAD_LETTER_KIND_SPAWN: DeadLetterKind.SPAWN,
+    dead_letter_pb2.DEAD_LETTER_KIND_COMPLETION: DeadLetterKind.COMPLETION,
+    dead_letter_pb2.DEAD_LETTER_KIND_SERVICE: DeadLetterKind.SERVICE,
+}
+_UNIT = {
+    limits_service_pb2.LIMIT_UNIT_COUNT: "count",
+    limits_service_pb2.LIMIT_UNIT_BYTES: "bytes",
+    limits_service_pb2.LIMIT_UNIT_MILLISECONDS: "ms",
+    limits_service_pb2.LIMIT_UNIT_CHARACTERS: "characters",
 }
 _POINT = {
     Point.COMMITTED: instance_service_pb2.WAIT_POINT_COMMITTED,
@@ -142,6 +169,43 @@ def instance_info(message: instance_pb2.Instance) -> InstanceInfo:
         status=_STATUS.get(message.state.status, Status.UNKNOWN),
         settled=message.state.settled,
         create_time=_time(message.create_time),
+        paused=message.paused,
+    )
+
+
+def timer(message: instance_pb2.Timer) -> Timer:
+    return Timer(
+        id=unquote(parts(message.name)[2]),
+        due_time=_time(message.due_time),
+        event=decode(message.event_json),
+        target=message.target,
+    )
+
+
+def letter(message: dead_letter_pb2.DeadLetter) -> DeadLetter:
+    machine_name, instance_name, number = parts(message.name)
+    return DeadLetter(
+        machine=machine_name,
+        instance=instance_name,
+        id=int(number),
+        kind=_LETTER_KIND.get(message.kind, DeadLetterKind.UNKNOWN),
+        target=message.target,
+        about=message.id,
+        payload=decode(message.payload_json) if message.payload_json else None,
+        reason=message.reason,
+        message=message.message,
+        attempts=message.attempts,
+        create_time=_time(message.create_time),
+    )
+
+
+def limit(message: limits_service_pb2.Limit) -> Limit:
+    return Limit(
+        name=message.name,
+        value=message.value,
+        unit=_UNIT.get(message.unit, "unknown"),
+        description=message.description,
+        reason=message.reason,
     )
 
 

@@ -17,7 +17,7 @@ from ._instance import Instance
 from ._names import checked
 from ._pages import walk
 from ._transport import Caller
-from .state import InstanceInfo, Language, MachineInfo, MachineVersion
+from .state import DeadLetter, InstanceInfo, Language, MachineInfo, MachineVersion
 
 _BY_SUFFIX: dict[str, Language] = {
     ".js": "javascript",
@@ -192,6 +192,56 @@ class Machine:
             self._caller, lambda size, token: _calls.list_instances(self.name, size, token), page_size
         ):
             yield instance
+
+    async def dead_letters(self, *, page_size: int | None = None) -> AsyncGenerator[DeadLetter, None]:
+        """List what the machine's instances could not deliver or take, oldest first. For administrators.
+
+        Args:
+            page_size: How many to fetch at a time.
+
+        Raises:
+            MachineNotFound: There is no such machine.
+            ScopeMissing: The token may not administer instances.
+        """
+        async for letter in walk(
+            self._caller, lambda size, token: _calls.list_letters(self.name, None, size, token), page_size
+        ):
+            yield letter
+
+    async def retry_dead_letter(
+        self, letter: DeadLetter, *, request_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Put a dead letter back, to be attempted anew. For administrators.
+
+        Args:
+            letter: One of `dead_letters`.
+            request_id: A UUID that makes repeating this very call return the stored outcome; made up if
+                absent.
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            DeadLetterNotFound: It was retried or discarded.
+            DeadLetterNotRetryable: What it needs is gone.
+        """
+        await self.instance(letter.instance).retry_dead_letter(letter, request_id=request_id, timeout=timeout)
+
+    async def discard_dead_letter(
+        self, letter: DeadLetter, *, request_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a dead letter for good. For administrators.
+
+        Args:
+            letter: One of `dead_letters`.
+            request_id: A UUID that makes repeating this very call return the stored outcome; made up if
+                absent.
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            DeadLetterNotFound: It was retried or discarded.
+        """
+        await self.instance(letter.instance).discard_dead_letter(
+            letter, request_id=request_id, timeout=timeout
+        )
 
 
 def _language_of(source: str | Path) -> Language:

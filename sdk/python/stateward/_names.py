@@ -6,6 +6,7 @@ Checks grammar before a name becomes part of a path, so a name can never address
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from .errors import InvalidName
 
@@ -35,6 +36,14 @@ def version_path(machine: str, version: str) -> str:
 
 def instance_path(machine: str, instance: str) -> str:
     return f"{machine_path(machine)}/instances/{checked(instance, 'instance')}"
+
+
+def timer_path(machine: str, instance: str, timer: str) -> str:
+    return f"{instance_path(machine, instance)}/timers/{quote(timer, safe='')}"
+
+
+def letter_path(machine: str, instance: str, letter: int) -> str:
+    return f"{instance_path(machine, instance)}/deadLetters/{letter}"
 
 
 def parts(path: str) -> list[str]:

@@ -24,13 +24,16 @@ from ._portal import Portal
 from ._retry import RetryPolicy
 from ._wait import Wait
 from .state import (
+    DeadLetter,
     InstanceInfo,
     Language,
+    Limit,
     MachineInfo,
     MachineVersion,
     Mode,
     Reply,
     State,
+    Timer,
     Transition,
     Update,
 )
@@ -76,6 +79,10 @@ class Client:
     def machines(self, *, page_size: int | None = None) -> Generator[MachineInfo, None, None]:
         """List machines by name. See `stateward.Client.machines`."""
         return self._portal.iterate(self._client.machines(page_size=page_size))
+
+    def limits(self, *, timeout: float | None = None) -> dict[str, Limit]:
+        """Return what the server refuses or cuts off. See `stateward.Client.limits`."""
+        return self._portal.run(self._client.limits(timeout=timeout))
 
     def acting_as(self, auth_context: Mapping[str, object] | None) -> Client:
         """Return a client that acts on somebody's behalf. See `stateward.Client.acting_as`."""
@@ -163,6 +170,22 @@ class Machine:
     def instances(self, *, page_size: int | None = None) -> Generator[InstanceInfo, None, None]:
         """List the machine's instances, oldest first. See `stateward.Machine.instances`."""
         return self._portal.iterate(self._machine.instances(page_size=page_size))
+
+    def dead_letters(self, *, page_size: int | None = None) -> Generator[DeadLetter, None, None]:
+        """List what could not be delivered, oldest first. See `stateward.Machine.dead_letters`."""
+        return self._portal.iterate(self._machine.dead_letters(page_size=page_size))
+
+    def retry_dead_letter(
+        self, letter: DeadLetter, *, request_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Put a dead letter back. See `stateward.Machine.retry_dead_letter`."""
+        self._portal.run(self._machine.retry_dead_letter(letter, request_id=request_id, timeout=timeout))
+
+    def discard_dead_letter(
+        self, letter: DeadLetter, *, request_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a dead letter for good. See `stateward.Machine.discard_dead_letter`."""
+        self._portal.run(self._machine.discard_dead_letter(letter, request_id=request_id, timeout=timeout))
 
     def __repr__(self) -> str:
         return repr(self._machine)
@@ -262,6 +285,40 @@ class Instance:
     def transitions(self, *, page_size: int | None = None) -> Generator[Transition, None, None]:
         """List the instance's history, oldest first. See `stateward.Instance.transitions`."""
         return self._portal.iterate(self._instance.transitions(page_size=page_size))
+
+    def pause(self, *, request_id: str | None = None, timeout: float | None = None) -> InstanceInfo:
+        """Refuse callers' events until it is resumed. See `stateward.Instance.pause`."""
+        return self._portal.run(self._instance.pause(request_id=request_id, timeout=timeout))
+
+    def resume(self, *, request_id: str | None = None, timeout: float | None = None) -> InstanceInfo:
+        """Take events again after a pause. See `stateward.Instance.resume`."""
+        return self._portal.run(self._instance.resume(request_id=request_id, timeout=timeout))
+
+    def timers(self, *, page_size: int | None = None) -> Generator[Timer, None, None]:
+        """List the instance's pending timers. See `stateward.Instance.timers`."""
+        return self._portal.iterate(self._instance.timers(page_size=page_size))
+
+    def cancel_timer(
+        self, timer: str | Timer, *, request_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Cancel a pending timer. See `stateward.Instance.cancel_timer`."""
+        self._portal.run(self._instance.cancel_timer(timer, request_id=request_id, timeout=timeout))
+
+    def dead_letters(self, *, page_size: int | None = None) -> Generator[DeadLetter, None, None]:
+        """List what could not be delivered, oldest first. See `stateward.Instance.dead_letters`."""
+        return self._portal.iterate(self._instance.dead_letters(page_size=page_size))
+
+    def retry_dead_letter(
+        self, letter: int | DeadLetter, *, request_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Put a dead letter back. See `stateward.Instance.retry_dead_letter`."""
+        self._portal.run(self._instance.retry_dead_letter(letter, request_id=request_id, timeout=timeout))
+
+    def discard_dead_letter(
+        self, letter: int | DeadLetter, *, request_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a dead letter for good. See `stateward.Instance.discard_dead_letter`."""
+        self._portal.run(self._instance.discard_dead_letter(letter, request_id=request_id, timeout=timeout))
 
     def __repr__(self) -> str:
         return repr(self._instance)

@@ -14,7 +14,9 @@
     ├── NotFound                          decide
     │   ├── MachineNotFound
     │   ├── VersionNotFound
-    │   └── InstanceNotFound
+    │   ├── InstanceNotFound
+    │   ├── TimerNotFound                   it has fired, was cancelled, or never was
+    │   └── DeadLetterNotFound              it was retried or discarded
     ├── AlreadyExists                     decide
     │   ├── MachineExists
     │   └── InstanceExists
@@ -22,6 +24,8 @@
     │   ├── NoCurrentVersion                upload a version first
     │   ├── MachineHasInstances             delete them first
     │   ├── InstanceEnded                   it takes no more events
+    │   ├── InstancePaused                  resume it, or wait until somebody does
+    │   ├── DeadLetterNotRetryable          what it needs is gone
     │   └── MachineFault                    the machine's own code failed; nothing changed
     ├── Aborted                           read again, then retry
     │   ├── RevisionMismatch                the instance is not at the expected revision
@@ -165,6 +169,14 @@ class InstanceNotFound(NotFound):
     """The machine has no such instance."""
 
 
+class TimerNotFound(NotFound):
+    """The instance has no such pending timer: it has fired, was cancelled, or never was."""
+
+
+class DeadLetterNotFound(NotFound):
+    """The instance has no such dead letter: it was retried or discarded, or never was."""
+
+
 class AlreadyExists(StatewardError):
     """The name is taken."""
 
@@ -195,6 +207,14 @@ class MachineHasInstances(FailedPrecondition):
 
 class InstanceEnded(FailedPrecondition):
     """The instance has reached its end and takes no more events."""
+
+
+class InstancePaused(FailedPrecondition):
+    """The instance is paused and takes no events until it is resumed."""
+
+
+class DeadLetterNotRetryable(FailedPrecondition):
+    """What the dead letter needs is gone or in use, so it cannot be put back."""
 
 
 class MachineFault(FailedPrecondition):
@@ -297,11 +317,15 @@ _BY_REASON: dict[str, type[StatewardError]] = {
     "MACHINE_NOT_FOUND": MachineNotFound,
     "VERSION_NOT_FOUND": VersionNotFound,
     "INSTANCE_NOT_FOUND": InstanceNotFound,
+    "TIMER_NOT_FOUND": TimerNotFound,
+    "DEAD_LETTER_NOT_FOUND": DeadLetterNotFound,
     "MACHINE_EXISTS": MachineExists,
     "INSTANCE_EXISTS": InstanceExists,
     "NO_CURRENT_VERSION": NoCurrentVersion,
     "MACHINE_HAS_INSTANCES": MachineHasInstances,
     "INSTANCE_ENDED": InstanceEnded,
+    "INSTANCE_PAUSED": InstancePaused,
+    "DEAD_LETTER_NOT_RETRYABLE": DeadLetterNotRetryable,
     "MACHINE_THREW": MachineFault,
     "MACHINE_LOOPED": MachineFault,
     "MACHINE_TIMED_OUT": MachineFault,

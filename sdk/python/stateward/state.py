@@ -51,6 +51,10 @@ class Cause(Enum):
     """A service of the machine finished, failed or sent an event."""
     LOST = "lost"
     """A running service was lost with its process."""
+    MESSAGE = "message"
+    """Another instance sent an event."""
+    CHILD = "child"
+    """An instance that this one spawned or invoked has ended."""
     UNKNOWN = "unknown"
     """Something that this version of the SDK does not know."""
 
@@ -181,3 +185,81 @@ class InstanceInfo:
     """False while a service of the machine is running."""
     create_time: datetime
     """When the instance was created, in UTC."""
+    paused: bool = False
+    """Callers' events are refused, and all else waits, until it is resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A timer of an instance that waits for its time."""
+
+    id: str
+    """Unique among the instance's timers."""
+    due_time: datetime
+    """When it comes due, in UTC."""
+    event: dict[str, Json] = field(hash=False)
+    """The event it delivers."""
+    target: str
+    """Who gets the event: empty for the instance itself, the id of a child of its machine, or the path of another
+    instance (`machines/…/instances/…`)."""
+
+
+class DeadLetterKind(Enum):
+    """What could not be delivered."""
+
+    TIMER = "timer"
+    """A timer of the instance that came due."""
+    MESSAGE = "message"
+    """An event from the instance to another one."""
+    SPAWN = "spawn"
+    """The creation of an instance that this one spawned or invoked."""
+    COMPLETION = "completion"
+    """Word to its parent that the instance has ended."""
+    SERVICE = "service"
+    """An event of one of the instance's services."""
+    UNKNOWN = "unknown"
+    """Something that this version of the SDK does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Something that was owed to an instance and could not be delivered."""
+
+    machine: str
+    """The machine of the instance it came from."""
+    instance: str
+    """The instance it came from."""
+    id: int
+    """Its number on this server."""
+    kind: DeadLetterKind
+    """What it is."""
+    target: str
+    """Who should have got it: `machines/…/instances/…`."""
+    about: str
+    """Id of the timer or of the child; empty where there is none."""
+    payload: Json = field(hash=False)
+    """What it carries: the event, or the initial context of a child; None where there is none."""
+    reason: str
+    """Why the last attempt failed: a reason of the server's, such as `MACHINE_THREW`."""
+    message: str
+    """The same for people."""
+    attempts: int
+    """How often delivery was attempted."""
+    create_time: datetime
+    """When it was given up, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit of a server."""
+
+    name: str
+    """Its stable name, such as `context_bytes`."""
+    value: int
+    """Its value, in its unit."""
+    unit: str
+    """What is counted: `count`, `bytes`, `ms` or `characters`."""
+    description: str
+    """What is limited."""
+    reason: str
+    """The reason of the refusal beyond it; empty if nothing is refused."""

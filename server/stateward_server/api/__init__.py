@@ -1,1 +1,1 @@
-"""The gRPC edge: one servicer per service, the interceptor around them, and the border to generated code."""
+"""The gRPC edge: one servicer per service, the edge around them, and the border to generated code."""

@@ -13,13 +13,15 @@ from stateward.v1 import instance_pb2, instance_service_pb2, machine_pb2
 from stateward_server.api.paths import instance_path, machine_path, version_path
 from stateward_server.model.errors import InvalidArgument, ResourceExhausted
 from stateward_server.model.ledger import Cause, Instance, RequestTag, Transition
+from stateward_server.model.limits import ApiLimits
 from stateward_server.model.machine import Language, Machine, Version
 from stateward_server.model.step import Status
 from stateward_server.model.wait import Until, Wait
 from stateward_server.ports.store import Loaded
 
-MAX_EVENT_BYTES = 400_000
-MAX_WAIT_MS = 90_000
+_LIMITS = ApiLimits()
+MAX_EVENT_BYTES = _LIMITS.event_bytes
+MAX_WAIT_MS = _LIMITS.wait_ms
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -35,6 +37,8 @@ _CAUSE = {
     Cause.TIMER: instance_pb2.TRANSITION_CAUSE_TIMER,
     Cause.SERVICE: instance_pb2.TRANSITION_CAUSE_SERVICE,
     Cause.LOST: instance_pb2.TRANSITION_CAUSE_LOST,
+    Cause.MESSAGE: instance_pb2.TRANSITION_CAUSE_MESSAGE,
+    Cause.CHILD: instance_pb2.TRANSITION_CAUSE_CHILD,
 }
 _LANGUAGE: dict[int, Language] = {
     machine_pb2.MODULE_LANGUAGE_UNSPECIFIED: Language.JAVASCRIPT,
@@ -77,6 +81,7 @@ def instance(head: Instance, transition: Transition) -> instance_pb2.Instance:
         version=version_path(head.key.machine, transition.version),
         state=state(transition),
         create_time=timestamp(head.created_at),
+        paused=head.paused,
     )
 
 
@@ -93,6 +98,7 @@ def listed_instance(loaded: Loaded) -> instance_pb2.Instance:
             settled=last.view.settled,
         ),
         create_time=timestamp(head.created_at),
+        paused=head.paused,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -27,6 +27,7 @@ from stateward_server.model.errors import (
     ResourceExhausted,
     StatewardError,
 )
+from stateward_server.model.limits import ApiLimits
 from stateward_server.model.principal import Principal
 from stateward_server.ports.clock import Entropy
 from stateward_server.ports.host import HostLost
@@ -34,7 +35,7 @@ from stateward_server.ports.store import StoreFault
 
 log = structlog.get_logger()
 
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_REQUEST_BYTES = ApiLimits().request_bytes
 AUTH_CONTEXT_KEY = "stateward-auth-context-bin"
 
 _Details = grpc.HandlerCallDetails
@@ -43,26 +44,19 @@ _Handler = Any
 _Parse = Callable[[bytes], Any]
 
 
-class Edge(grpc.aio.ServerInterceptor):
-    """Wraps each method's handler once, then serves it from memory."""
+class Edge:
+    """Puts itself between a server and its services."""
 
     def __init__(self, authenticator: Authenticator, entropy: Entropy) -> None:
         self._authenticator = authenticator
         self._entropy = entropy
-        self._wrapped: dict[str, _Handler] = {}
 
-    async def intercept_service(
-        self, continuation: Callable[[_Details], Awaitable[_Handler]], handler_call_details: _Details
-    ) -> _Handler:
-        method: str = handler_call_details.method
-        wrapped = self._wrapped.get(method)
-        if wrapped is None:
-            handler = await continuation(handler_call_details)
-            if handler is None or not method.startswith("/stateward."):
-                return handler
-            wrapped = self._wrap(method, handler)
-            self._wrapped[method] = wrapped
-        return wrapped
+    def guard(self, server: grpc.aio.Server) -> Any:
+        """Return what the generated `add_…_to_server` functions take for a server, with every method wrapped.
+
+        An interceptor would do the same at several times the cost, as gRPC asks it anew for every call.
+        """
+        return _Guarded(server, self._wrap)
 
     def _wrap(self, method: str, handler: _Handler) -> _Handler:
         # Bytes come in here unparsed, so that nobody's are parsed before it is known whose they are.
@@ -84,7 +78,9 @@ class Edge(grpc.aio.ServerInterceptor):
                 line.principal = await self._admit(method, raw, context)
                 return await serve(_parsed(raw, parse), context)
             except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
-                await context.abort_with_status(status_of(self._explain(error, line)))
+                refusal = self._explain(error, line)
+                line.write()  # before the caller can know of it
+                await context.abort_with_status(status_of(refusal))
             finally:
                 line.write()
 
@@ -106,7 +102,9 @@ class Edge(grpc.aio.ServerInterceptor):
                 line.outcome = "CANCELLED"
                 raise
             except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
-                await context.abort_with_status(status_of(self._explain(error, line)))
+                refusal = self._explain(error, line)
+                line.write()  # before the caller can know of it
+                await context.abort_with_status(status_of(refusal))
             finally:
                 line.write()
 
@@ -177,18 +175,37 @@ def _parsed(raw: bytes, parse: _Parse) -> Any:
         ) from None
 
 
-class _Line:
-    """The one log line of an RPC."""
+class _Guarded:
+    """Passes the handlers of a service on, wrapped."""
 
-    __slots__ = ("method", "outcome", "principal", "started")
+    def __init__(self, server: grpc.aio.Server, wrap: Callable[[str, _Handler], _Handler]) -> None:
+        self._server = server
+        self._wrap = wrap
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """The same handlers follow by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, _Handler]) -> None:
+        wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
+
+
+class _Line:
+    """The one log line of an RPC, written once."""
+
+    __slots__ = ("method", "outcome", "principal", "started", "written")
 
     def __init__(self, method: str) -> None:
         self.method = method
         self.outcome = "OK"
         self.principal: Principal | None = None
         self.started = time.perf_counter_ns()
+        self.written = False
 
     def write(self) -> None:
+        if self.written:
+            return
+        self.written = True
         who = {"org": self.principal.org, "subject": self.principal.subject} if self.principal else {}
         elapsed_ms = (time.perf_counter_ns() - self.started) // 1000 / 1000
         log.info("rpc_served", method=self.method, outcome=self.outcome, elapsed_ms=elapsed_ms, **who)

@@ -28,9 +28,10 @@ from stateward_server.model.frame import (
     Stirred,
 )
 from stateward_server.model.ledger import InstanceKey
+from stateward_server.model.limits import ApiLimits
 from stateward_server.watch.many import Ended
 
-_MAX_FILTER = 100
+_MAX_FILTER = ApiLimits().filter_terms
 
 _EVERY: dict[int, bool] = {
     pb.WATCH_MODE_UNSPECIFIED: False,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from stateward.v1 import instance_service_pb2 as pb
 from stateward.v1 import instance_service_pb2_grpc as rpc
-from stateward_server.api import convert
+from stateward_server.api import convert, convert_mail
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.outcomes import Outcomes, nothing
 from stateward_server.api.paging import PageTokens, page_size
-from stateward_server.api.paths import instance_path, parse_instance, parse_machine, parse_version
+from stateward_server.api.paths import (
+    instance_path,
+    parse_instance,
+    parse_machine,
+    parse_timer,
+    parse_version,
+)
 from stateward_server.catalog.catalog import Machines
 from stateward_server.engine.engine import Engine
 from stateward_server.model.errors import InvalidArgument
@@ -77,6 +83,58 @@ class InstanceServicer(rpc.InstanceServiceServicer):
             nothing,
         )
         return pb.DeleteInstanceResponse()
+
+    async def PauseInstance(
+        self, request: pb.PauseInstanceRequest, _context: Context
+    ) -> pb.PauseInstanceResponse:
+        key = parse_instance(request.name, "name", caller.get().org)
+        loaded = await self._outcomes.once(
+            key.org,
+            "PauseInstance",
+            request.request_id,
+            (request.name,),
+            lambda record: self._engine.pauses.pause(key, record),
+            lambda _: self._query.instance(key),
+        )
+        return pb.PauseInstanceResponse(instance=convert.listed_instance(loaded))
+
+    async def ResumeInstance(
+        self, request: pb.ResumeInstanceRequest, _context: Context
+    ) -> pb.ResumeInstanceResponse:
+        key = parse_instance(request.name, "name", caller.get().org)
+        loaded = await self._outcomes.once(
+            key.org,
+            "ResumeInstance",
+            request.request_id,
+            (request.name,),
+            lambda record: self._engine.pauses.resume(key, record),
+            lambda _: self._query.instance(key),
+        )
+        return pb.ResumeInstanceResponse(instance=convert.listed_instance(loaded))
+
+    async def ListTimers(self, request: pb.ListTimersRequest, _context: Context) -> pb.ListTimersResponse:
+        key = parse_instance(request.parent, "parent", caller.get().org)
+        size = page_size(request.page_size)
+        listing = (key.org, "timers", key.machine, key.name)
+        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else ""
+        found = await self._engine.timers.list(key, after, size + 1)
+        more = len(found) > size
+        return pb.ListTimersResponse(
+            timers=[convert_mail.timer(key, each) for each in found[:size]],
+            next_page_token=self._pages.encode(listing, [found[size - 1].id]) if more else "",
+        )
+
+    async def CancelTimer(self, request: pb.CancelTimerRequest, _context: Context) -> pb.CancelTimerResponse:
+        key, timer = parse_timer(request.name, "name", caller.get().org)
+        await self._outcomes.once(
+            key.org,
+            "CancelTimer",
+            request.request_id,
+            (request.name,),
+            lambda record: self._engine.timers.cancel(key, timer, record),
+            nothing,
+        )
+        return pb.CancelTimerResponse()
 
     async def SendEvent(self, request: pb.SendEventRequest, _context: Context) -> pb.SendEventResponse:
         who = caller.get()

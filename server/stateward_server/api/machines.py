@@ -13,10 +13,11 @@ from stateward_server.api.paging import PageTokens, page_size
 from stateward_server.api.paths import parse_machine, parse_version
 from stateward_server.catalog.catalog import Machines
 from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import ApiLimits
 from stateward_server.model.machine import Module
 from stateward_server.model.names import VersionId, machine_name
 
-_MAX_CLIENT_INFO = 256
+_MAX_CLIENT_INFO = ApiLimits().client_info_characters
 
 
 class MachineServicer(rpc.MachineServiceServicer):

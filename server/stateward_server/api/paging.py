@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import ApiLimits
 
-_DEFAULT = 50
-_MAXIMUM = 1000
+_DEFAULT = ApiLimits().page_default
+_MAXIMUM = ApiLimits().page
 
 
 def page_size(asked: int) -> int:

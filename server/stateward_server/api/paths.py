@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, unquote
+
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.ledger import InstanceKey
 from stateward_server.model.names import (
@@ -39,6 +41,22 @@ def parse_version(path: str, field: str) -> tuple[MachineName, VersionId]:
     return machine_name(parts[1]), version_id(parts[3])
 
 
+def parse_timer(path: str, field: str, org: OrgId) -> tuple[InstanceKey, str]:
+    """`machines/{machine}/instances/{instance}/timers/{timer}`, the last part percent-encoded."""
+    owner, slash, timer = path.rpartition("/timers/")
+    if not slash or not timer or "/" in timer:
+        raise _bad(path, field, "machines/{machine}/instances/{instance}/timers/{timer}")
+    return parse_instance(owner, field, org), unquote(timer)
+
+
+def parse_letter(path: str, field: str, org: OrgId) -> tuple[InstanceKey, int]:
+    """`machines/{machine}/instances/{instance}/deadLetters/{dead_letter}`."""
+    owner, slash, number = path.rpartition("/deadLetters/")
+    if not slash or not (number.isascii() and number.isdecimal() and len(number) < 19):
+        raise _bad(path, field, "machines/{machine}/instances/{instance}/deadLetters/{dead_letter}")
+    return parse_instance(owner, field, org), int(number)
+
+
 def machine_path(machine: MachineName) -> str:
     return f"machines/{machine}"
 
@@ -49,6 +67,14 @@ def version_path(machine: MachineName, version: VersionId) -> str:
 
 def instance_path(machine: MachineName, instance: InstanceName) -> str:
     return f"machines/{machine}/instances/{instance}"
+
+
+def timer_path(key: InstanceKey, timer: str) -> str:
+    return f"{instance_path(key.machine, key.name)}/timers/{quote(timer, safe='')}"
+
+
+def letter_path(key: InstanceKey, letter: int) -> str:
+    return f"{instance_path(key.machine, key.name)}/deadLetters/{letter}"
 
 
 def _bad(path: str, field: str, form: str) -> InvalidArgument:

@@ -7,8 +7,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from stateward.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
     instance_service_pb2,
     instance_service_pb2_grpc,
+    limits_service_pb2,
+    limits_service_pb2_grpc,
     machine_service_pb2,
     machine_service_pb2_grpc,
     subscription_service_pb2,
@@ -16,6 +20,8 @@ from stateward.v1 import (
 )
 from stateward_server.api.edge import Edge
 from stateward_server.api.instances import InstanceServicer
+from stateward_server.api.letters import DeadLetterServicer
+from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.machines import MachineServicer
 from stateward_server.api.subscriptions import SubscriptionServicer
 
@@ -23,6 +29,8 @@ SERVICES = (
     machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name,
     instance_service_pb2.DESCRIPTOR.services_by_name["InstanceService"].full_name,
     subscription_service_pb2.DESCRIPTOR.services_by_name["SubscriptionService"].full_name,
+    dead_letter_service_pb2.DESCRIPTOR.services_by_name["DeadLetterService"].full_name,
+    limits_service_pb2.DESCRIPTOR.services_by_name["LimitsService"].full_name,
 )
 
 _OPTIONS = (
@@ -49,15 +57,21 @@ class ApiServer:
     def __init__(
         self,
         edge: Edge,
+        *,
         machines: MachineServicer,
         instances: InstanceServicer,
         subscriptions: SubscriptionServicer,
+        letters: DeadLetterServicer,
+        limits: LimitsServicer,
     ) -> None:
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=(edge,), options=_OPTIONS)
-        machine_service_pb2_grpc.add_MachineServiceServicer_to_server(machines, self._server)
-        instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(instances, self._server)
-        subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(subscriptions, self._server)
+        self._server = grpc.aio.server(options=_OPTIONS)
+        guarded = edge.guard(self._server)
+        machine_service_pb2_grpc.add_MachineServiceServicer_to_server(machines, guarded)
+        instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(instances, guarded)
+        subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(subscriptions, guarded)
+        dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(letters, guarded)
+        limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(limits, guarded)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

@@ -17,6 +17,7 @@ import jwt
 from stateward_server.auth.scopes import ACT_AS, ADMIN
 from stateward_server.auth.secrets import Secrets, credential_digest
 from stateward_server.model.errors import InvalidArgument, Unauthenticated
+from stateward_server.model.limits import ApiLimits
 from stateward_server.model.names import OrgId
 from stateward_server.model.principal import Principal
 from stateward_server.ports.clock import Clock
@@ -26,8 +27,8 @@ AUDIENCE = "https://api.statebacked.dev/"
 """The fixed audience of State Backed tokens, whatever the server's own address."""
 
 _LEEWAY_S = 5
-_MAX_TOKEN = 16_384
-_MAX_AUTH_CONTEXT = 16_384
+_MAX_TOKEN = ApiLimits().token_bytes
+_MAX_AUTH_CONTEXT = ApiLimits().auth_context_bytes
 _NEVER = 1 << 62
 _LAST_S = 253_402_300_799
 """The end of the year 9999: a time beyond it is not meant in seconds."""

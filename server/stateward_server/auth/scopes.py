@@ -28,6 +28,8 @@ ACT_AS = "org.keys.write"
 _MACHINES = "/stateward.v1.MachineService/"
 _INSTANCES = "/stateward.v1.InstanceService/"
 _SUBSCRIPTIONS = "/stateward.v1.SubscriptionService/"
+_DEAD_LETTERS = "/stateward.v1.DeadLetterService/"
+_LIMITS = "/stateward.v1.LimitsService/"
 
 BY_METHOD: dict[str, str] = {
     _MACHINES + "CreateMachine": "machines.write",
@@ -44,6 +46,14 @@ BY_METHOD: dict[str, str] = {
     _INSTANCES + "DeleteInstance": "instances.admin",
     _INSTANCES + "SendEvent": "events.write",
     _INSTANCES + "ListTransitions": "instances.admin",
+    _INSTANCES + "ListTimers": "instances.admin",
+    _INSTANCES + "CancelTimer": "instances.admin",
+    _INSTANCES + "PauseInstance": "instances.admin",
+    _INSTANCES + "ResumeInstance": "instances.admin",
+    _DEAD_LETTERS + "ListDeadLetters": "instances.admin",
+    _DEAD_LETTERS + "RetryDeadLetter": "instances.admin",
+    _DEAD_LETTERS + "DiscardDeadLetter": "instances.admin",
+    _LIMITS + "GetLimits": "state.read",
     _SUBSCRIPTIONS + "WatchInstance": "state.read",
     _SUBSCRIPTIONS + "WatchInstances": "state.read",
     _SUBSCRIPTIONS + "WatchMachine": "instances.read",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stateward_server.model.errors import (
     AlreadyExists,
@@ -14,19 +14,12 @@ from stateward_server.model.errors import (
     no_machine,
     no_version,
 )
+from stateward_server.model.limits import ModuleLimits
 from stateward_server.model.machine import Language, Machine, Module, RequestRecord, Version
 from stateward_server.model.names import MachineName, OrgId, VersionId, mint
 from stateward_server.ports.clock import Clock, Entropy
 from stateward_server.ports.host import MachineHost
 from stateward_server.ports.store import Catalog
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleLimits:
-    """Bounds of an uploaded module, in bytes."""
-
-    gzip_bytes: int = 1_000_000
-    text_bytes: int = 10_000_000
 
 
 class Machines:

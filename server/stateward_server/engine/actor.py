@@ -1,27 +1,39 @@
 """One awake instance: its mailbox, its turn loop, and the last committed state as a cache of the ledger.
 
 Promises: one turn at a time; nothing runs before its transition is durable; every envelope is answered
-or, for internal ones, delivered once or logged. Called by the engine's doors; never touches a socket.
+or, for a service's, delivered once or kept. Called by the engine's doors; never touches a socket.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import structlog
 
 from stateward_server.engine.alarms import Alarm
-from stateward_server.engine.envelope import Envelope, Farewell, Mail, Probe
-from stateward_server.engine.plan import plan
-from stateward_server.engine.refusals import denied, ended, failed, no_host, no_store, reused, stale
+from stateward_server.engine.envelope import Envelope, Errand, Farewell, Mail, Probe
+from stateward_server.engine.mailbox import Mailbox
+from stateward_server.engine.plan import forward, keep, plan
+from stateward_server.engine.refusals import (
+    conflict,
+    denied,
+    ended,
+    failed,
+    gone,
+    no_host,
+    no_store,
+    paused,
+    reused,
+    stale,
+)
 from stateward_server.engine.room import Room
 from stateward_server.engine.waiters import Waiters
-from stateward_server.model.errors import Aborted, Internal, ResourceExhausted, StatewardError, no_instance
+from stateward_server.model.errors import Internal, StatewardError
 from stateward_server.model.ledger import Cause, Commit, Committed, Conflict, Repeated, TimerRow, Transition
 from stateward_server.model.step import (
     Denied,
-    EventInput,
     Failed,
     LostChildren,
     LostInput,
@@ -34,10 +46,16 @@ from stateward_server.model.step import (
     Step,
     TimerInput,
 )
+from stateward_server.model.wait import Reply
 from stateward_server.ports.host import Address, HostLost
 from stateward_server.ports.store import Loaded, StoreFault
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_EXTERNAL = frozenset({Cause.EVENT, Cause.MESSAGE, Cause.CHILD})
+"""What comes from outside the instance, and so gives its services more time to settle."""
 
 
 class Actor:
@@ -52,8 +70,12 @@ class Actor:
         self.timers = {row.id: row for row in timers}
         self.waiters = Waiters(room.alarms, room.clock)
         self._room = room
-        self._mailbox: deque[Mail] = deque()
+        self._mailbox = Mailbox(room.limits.mailbox, room.limits.batch)
+        self._held: list[Envelope] = []
+        """What services said while the instance was paused."""
         self._running = False
+        self._resting = 0
+        """How many envelopes wait outside the mailbox to be tried again."""
         self._warm = warm
         self._settle: Alarm | None = None
         self._failures = 0
@@ -61,28 +83,51 @@ class Actor:
     @property
     def idle(self) -> bool:
         """Nothing is waiting, running or owed: the actor can be put to sleep."""
-        return not (self._running or self._mailbox or self.waiters) and self.last.view.settled
+        busy = self._running or self._mailbox or self._held or self._resting or self.waiters
+        return not busy and self.last.view.settled
 
     def deliver(self, mail: Mail) -> None:
         """Queue one piece of mail. Raises ResourceExhausted (MAILBOX_FULL), NotFound when just deleted."""
         if self.gone:
-            raise no_instance(self.instance.key.machine, self.instance.key.name)
-        limit = self._room.limits.mailbox
-        if isinstance(mail, Envelope) and mail.reply is not None and len(self._mailbox) >= limit:
-            raise ResourceExhausted(
-                "MAILBOX_FULL",
-                f"the instance has {limit} events waiting: send more slowly",
-                retry_after=0.1,
-                limit=limit,
-            )
-        self._mailbox.append(mail)
+            raise gone(self.instance.key)
+        self._mailbox.put(mail)
         self._run()
+
+    async def ask(self, envelope: Envelope) -> Reply:
+        """Deliver an envelope and return its reply. Raises whatever it is refused with."""
+        envelope.reply = asyncio.get_running_loop().create_future()
+        self.deliver(envelope)
+        return await envelope.reply
+
+    async def between_turns(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` when no turn is in progress, and return its result."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.deliver(Errand(work, done))
+        return await done
+
+    async def file(self, commit: Commit) -> None:
+        """Commit a change that is no transition, between turns. Raises Aborted, StoreFault."""
+        if not isinstance(await self._room.committer.submit(commit), Committed):
+            await self._reload([])
+            raise conflict()
+        self._take_over(commit)
 
     def chill(self) -> None:
         """The host has lost the instance: wake it with its snapshot, at once if services were running."""
         self._warm = False
         if not self.last.view.settled:
             self.deliver(Probe())
+
+    def resume(self) -> None:
+        """Go on after a pause: what services said meanwhile comes first, then the timers that are due."""
+        if not self.last.view.settled:
+            self._mailbox.put(Probe())
+        for envelope in self._held:
+            self._mailbox.put(envelope)
+        self._held.clear()
+        for row in self.timers.values():
+            self._room.arm(row)
+        self._run()
 
     def watch_settling(self) -> None:
         """Give running services until the settle limit, counted from now."""
@@ -112,45 +157,36 @@ class Actor:
             self._running = False
 
     async def _turn(self) -> None:
-        mail = self._mailbox[0]
-        if isinstance(mail, Farewell):
-            self._mailbox.popleft()
-            await self._leave(mail)
+        first = self._mailbox.first
+        if isinstance(first, Farewell):
+            self._mailbox.take()
+            await self._leave(first)
             return
-        batch = await self._admit(self._take())
-        if not batch and not isinstance(mail, Probe):
+        if isinstance(first, Errand):
+            self._mailbox.take()
+            await first.perform()
+            return
+        batch = await self._admit(self._mailbox.take_batch())
+        if not batch and (self.instance.paused or not isinstance(first, Probe)):
             return
         try:
-            await self._step(batch)
+            if (row := self._addressed(batch)) is not None:
+                await self.file(forward(self.instance, self.last.revision, row))
+                batch[0].resolve(Reply(self.last, self.last, met=True, replayed=False))
+            else:
+                await self._step(batch)
         except StatewardError as error:
             self._give_back(batch, error)
+        except StoreFault:
+            self._give_back(batch, no_store())
         except Exception:
             log.exception("turn_failed", machine=self.instance.key.machine, instance=self.instance.key.name)
             self._give_back(batch, Internal("INTERNAL", "the server met an error of its own"))
 
     # ------------------------------------------------------------------ taking mail
 
-    def _take(self) -> list[Envelope]:
-        """Take what may share a hop: callers' events in a row, or one piece of anything else."""
-        first = self._mailbox.popleft()
-        if not isinstance(first, Envelope):
-            return []
-        batch = [first]
-        seen = {first.request.id} if first.request else set()
-        while self._mailbox and len(batch) < self._room.limits.batch and _shareable(batch[-1]):
-            after = self._mailbox[0]
-            if not isinstance(after, Envelope) or not _shareable(after):
-                break
-            if after.request and after.request.id in seen:
-                break
-            if after.request:
-                seen.add(after.request.id)
-            batch.append(after)
-            self._mailbox.popleft()
-        return batch
-
     async def _admit(self, batch: list[Envelope]) -> list[Envelope]:
-        """Leave out what must not reach the machine: abandoned, stale, or too late."""
+        """Leave out what must not reach the machine: abandoned, stale, too late, or while it is paused."""
         admitted = []
         for envelope in batch:
             if envelope.abandoned:
@@ -158,15 +194,28 @@ class Actor:
             if isinstance(envelope.input, TimerInput):
                 row = self.timers.get(envelope.input.id)
                 if row is None or row.due_ms != envelope.due_ms:
+                    self._nothing_to_do(envelope)
                     continue
             if self.last.view.status is not Status.ACTIVE:
                 if envelope.reply is not None:
                     await self._refuse(envelope, ended(self.last.view.status))
+            elif self.instance.paused:
+                if envelope.reply is None:
+                    self._held.append(envelope)
+                else:
+                    await self._refuse(envelope, paused(self.instance.key))
             elif envelope.expected_revision and envelope.expected_revision != self.last.revision:
                 await self._refuse(envelope, stale(envelope.expected_revision, self.last.revision))
             else:
                 admitted.append(envelope)
         return admitted
+
+    def _addressed(self, batch: Sequence[Envelope]) -> TimerRow | None:
+        """Return the timer whose event goes to another instance, if the batch is one."""
+        if not batch or not isinstance(batch[0].input, TimerInput):
+            return None
+        row = self.timers.get(batch[0].input.id)
+        return row if row is not None and row.to is not None else None
 
     # ------------------------------------------------------------------ one hop, one commit
 
@@ -175,11 +224,11 @@ class Actor:
         self._failures = 0
         if isinstance(reply, LostChildren):
             errors = [Envelope(LostInput(child), Cause.LOST) for child in reply.children]
-            self._mailbox.extendleft(reversed([*errors, *batch]))
+            self._mailbox.put_first([*errors, *batch])
             return
         outcomes = _until_end(reply.items)
         base = self.last.revision
-        self._mailbox.extendleft(reversed(batch[len(outcomes) :]))
+        self._mailbox.put_first(batch[len(outcomes) :])
         pairs = list(zip(batch, outcomes, strict=False))
         steps = [(envelope, outcome) for envelope, outcome in pairs if isinstance(outcome, Step)]
         if len(outcomes) < len(reply.items):
@@ -234,15 +283,11 @@ class Actor:
     def adopt(self, commit: Commit, steps: Sequence[tuple[Envelope, Step]]) -> None:
         """Take over what the ledger has just committed, and let everything that waited for it happen."""
         self.last = commit.transitions[-1]
-        for timer in commit.timers_gone:
-            self.timers.pop(timer, None)
-        for row in commit.timers_set:
-            self.timers[row.id] = row
         if any(step.effects for _, step in steps):
             self._room.host.commit(self.at, self.last.revision)
         external = False
         for (envelope, _), transition in zip(steps, commit.transitions, strict=True):
-            external = external or envelope.cause is Cause.EVENT
+            external = external or envelope.cause in _EXTERNAL
             self.waiters.offer(transition)
             self.waiters.answer(envelope, transition, transition, replayed=False)
             log.info(
@@ -252,10 +297,18 @@ class Actor:
                 revision=transition.revision,
                 cause=transition.cause.value,
             )
-        for row in commit.timers_set:
-            self._room.arm(row)
+        self._take_over(commit)
         if external or self.last.view.settled or self._settle is None:
             self.watch_settling()
+
+    def _take_over(self, commit: Commit) -> None:
+        for timer in commit.timers_gone:
+            self.timers.pop(timer, None)
+        for row in commit.timers_set:
+            self.timers[row.id] = row
+            self._room.arm(row)
+        if commit.extra is not None and commit.extra.outbox:
+            self._room.owed()
 
     # ------------------------------------------------------------------ when it did not work
 
@@ -269,7 +322,7 @@ class Actor:
                 envelope.refuse(reused(envelope.request.id))
             else:
                 self.waiters.answer(envelope, stored, self.last, replayed=True)
-        self._mailbox.extendleft(reversed(again))
+        self._mailbox.put_first(again)
 
     async def _reload(self, envelopes: Sequence[Envelope]) -> None:
         """The ledger is ahead of this memory: drop the memory, read again, retry a few times."""
@@ -278,16 +331,17 @@ class Actor:
         loaded = await self._room.ledger.load_uid(self.instance.uid)
         if loaded is None:
             self.gone = True
-            error: StatewardError = no_instance(self.instance.key.machine, self.instance.key.name)
+            error: StatewardError = gone(self.instance.key)
         else:
+            self.instance = loaded.instance
             self.last = loaded.last
             self.timers = {row.id: row for row in await self._room.timers.timers_of(self.instance.uid)}
-            error = Aborted("STORE_CONFLICT", "a competing write kept this event out: read again, then retry")
+            error = conflict()
         if self.gone or self._failures > 2:
             for envelope in envelopes:
                 envelope.refuse(error)
         else:
-            self._mailbox.extendleft(reversed(envelopes))
+            self._mailbox.put_first(envelopes)
 
     async def _explain(self, envelope: Envelope, outcome: Outcome) -> None:
         """Answer an envelope whose outcome wrote nothing."""
@@ -296,14 +350,30 @@ class Actor:
                 if detail:
                     log.info("authoriser_threw", machine=self.instance.key.machine, detail=detail[:500])
                 await self._refuse(envelope, denied(self.instance.key))
+            case Failed() if envelope.reply is None:
+                await self._keep(envelope, outcome)
             case Failed(reason, message):
                 await self._refuse(envelope, failed(reason, message))
-            case Skipped() if isinstance(envelope.input, TimerInput):
-                gone = Commit(self.instance, self.last.revision, (), (), (envelope.input.id,))
-                await self._room.committer.submit(gone)
-                self.timers.pop(envelope.input.id, None)
-            case Skipped() | Step():
+            case Skipped():
+                if isinstance(envelope.input, TimerInput):
+                    await self.file(Commit(self.instance, self.last.revision, (), (), (envelope.input.id,)))
+                self._nothing_to_do(envelope)
+            case Step():
                 pass
+
+    async def _keep(self, envelope: Envelope, outcome: Failed) -> None:
+        """The machine could not take what a service said: it is owed to it from now on."""
+        key = self.instance.key
+        log.error("service_event_failed", machine=key.machine, instance=key.name, reason=outcome.reason)
+        now = self._room.clock.now_ms()
+        extra = keep(self.instance, envelope.input, outcome, now_ms=now, limits=self._room.limits)
+        try:
+            await self.file(Commit(self.instance, self.last.revision, (), (), (), extra))
+        except StoreFault as fault:
+            log.error("service_event_dropped", machine=key.machine, instance=key.name, error=str(fault))
+
+    def _nothing_to_do(self, envelope: Envelope) -> None:
+        envelope.resolve(Reply(self.last, self.last, met=True, replayed=False))
 
     async def _refuse(self, envelope: Envelope, error: StatewardError) -> None:
         """Say no, unless this is a repeat of something that was accepted before."""
@@ -312,23 +382,23 @@ class Actor:
             if stored is not None:
                 self._replay([envelope], stored)
                 return
-        if envelope.reply is None:
-            self._room.undelivered(self.instance, envelope, error)
         envelope.refuse(error)
 
     def _give_back(self, envelopes: Sequence[Envelope], error: StatewardError) -> None:
-        """Tell callers to try again; internal mail is tried again by itself after a pause."""
+        """Tell whoever waits to try again; what services said is tried again from here after a pause."""
         self._warm = False
         again = [envelope for envelope in envelopes if envelope.reply is None]
         for envelope in envelopes:
             envelope.refuse(error)
         if again:
             self._failures += 1
+            self._resting += 1
             pause = min(self._room.limits.retry_ms << min(self._failures, 6), 60_000)
             self._room.alarms.set(self._room.clock.now_ms() + pause, lambda: self._retry(again))
 
     def _retry(self, envelopes: Sequence[Envelope]) -> None:
-        self._mailbox.extendleft(reversed(envelopes))
+        self._resting -= 1
+        self._mailbox.put_first(envelopes)
         self._run()
 
     async def _leave(self, farewell: Farewell) -> None:
@@ -343,20 +413,16 @@ class Actor:
         self._room.host.evict(self.at)
         if self._settle is not None:
             self._settle.cancel()
-        error = no_instance(self.instance.key.machine, self.instance.key.name)
+        error = gone(self.instance.key)
         self.waiters.refuse_all(error)
         while self._mailbox:
-            mail = self._mailbox.popleft()
-            if isinstance(mail, Envelope):
+            mail = self._mailbox.take()
+            if isinstance(mail, Envelope | Errand):
                 mail.refuse(error)
             elif isinstance(mail, Farewell):
                 mail.done.set_result(None)
         self._room.publish(self.instance, (), 0)
         farewell.done.set_result(None)
-
-
-def _shareable(envelope: Envelope) -> bool:
-    return isinstance(envelope.input, EventInput) and not envelope.expected_revision
 
 
 def _until_end(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:

@@ -37,7 +37,7 @@ class Committer:
         return future
 
     async def run(self) -> None:
-        """Flush until cancelled; what was submitted before the cancellation is still written."""
+        """Flush until cancelled."""
         while True:
             if not self._waiting:
                 self._wake.clear()

@@ -1,12 +1,29 @@
-"""From computed steps to one Commit: a pure function, so that a repeated turn plans the same rows."""
+"""From computed steps to one Commit: pure functions, so that a repeated turn plans the same rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stateward_server.engine.envelope import Envelope
-from stateward_server.model.ledger import Commit, Instance, TimerRow, Transition
-from stateward_server.model.step import SetTimer, Status, Step, TimerInput
+from stateward_server.engine.pauses import backoff
+from stateward_server.model.ledger import Commit, DeadLetter, Extra, Instance, TimerRow, Transition
+from stateward_server.model.limits import EngineLimits
+from stateward_server.model.outbox import Parcel, ParcelKind
+from stateward_server.model.step import (
+    Failed,
+    Input,
+    LostInput,
+    Message,
+    Ref,
+    SendParent,
+    SendTo,
+    SetTimer,
+    Status,
+    Step,
+    TimerInput,
+)
+
+_ENDS = {Status.DONE: ParcelKind.DONE, Status.ERROR: ParcelKind.FAILED}
 
 
 def plan(
@@ -24,6 +41,7 @@ def plan(
     """
     transitions: list[Transition] = []
     timers: dict[str, TimerRow | None] = {}
+    parcels: list[Parcel] = []
     for envelope, step in steps:
         transitions.append(
             Transition(
@@ -42,16 +60,81 @@ def plan(
             timers[envelope.input.id] = None
         for op in step.timers:
             if isinstance(op, SetTimer):
-                timers[op.id] = TimerRow(instance.uid, op.id, now_ms + op.delay_ms, op.event_json, op.target)
+                due = now_ms + op.delay_ms
+                timers[op.id] = TimerRow(instance.uid, op.id, due, op.event_json, op.target, op.to)
             else:
                 timers[op.id] = None
+        if step.messages:
+            parcels.extend(_addressed(instance, step.messages))
     if steps and steps[-1][1].view.status is not Status.ACTIVE:
         # A machine that has ended hears nothing any more: its timers go with it.
         timers = dict.fromkeys((*pending, *timers), None)
+        parcels.extend(completion(instance, steps[-1][1]))
     return Commit(
         instance=instance,
         base_revision=base_revision,
         transitions=tuple(transitions),
         timers_set=tuple(row for row in timers.values() if row is not None),
         timers_gone=tuple(timer for timer, row in timers.items() if row is None and timer in pending),
+        extra=Extra(outbox=tuple(parcels)) if parcels else None,
     )
+
+
+def _addressed(instance: Instance, messages: Sequence[Message]) -> Iterator[Parcel]:
+    parent = instance.parent
+    for message in messages:
+        if isinstance(message, SendTo):
+            yield Parcel(ParcelKind.EVENT, message.to, payload_json=message.event_json)
+        elif not isinstance(message, SendParent):
+            yield Parcel(
+                ParcelKind.SPAWN,
+                message.to,
+                child=message.child,
+                version=message.version,
+                payload_json=message.context_json,
+            )
+        elif parent is not None:
+            to = Ref(parent.machine, parent.name)
+            yield Parcel(ParcelKind.EVENT, to, parent.uid, parent.child, payload_json=message.event_json)
+
+
+def completion(instance: Instance, step: Step) -> Iterator[Parcel]:
+    """Return the word to the parent that its child has ended, if there is one to tell."""
+    kind, parent = _ENDS.get(step.view.status), instance.parent
+    if kind is not None and parent is not None:
+        to = Ref(parent.machine, parent.name)
+        yield Parcel(kind, to, parent.uid, parent.child, payload_json=step.output_json)
+
+
+def forward(instance: Instance, revision: int, row: TimerRow) -> Commit:
+    """Return what turns a timer that is due into a message to the instance it names."""
+    if row.to is None:
+        raise ValueError("the timer is the instance's own")
+    parcel = Parcel(ParcelKind.EVENT, row.to, payload_json=row.event_json)
+    return Commit(instance, revision, (), (), (row.id,), Extra(outbox=(parcel,)))
+
+
+def keep(instance: Instance, input_: Input, outcome: Failed, *, now_ms: int, limits: EngineLimits) -> Extra:
+    """Return what is owed to the machine after it could not take something a service said.
+
+    Without its content there is nothing to try again with: that is a dead letter at once.
+    """
+    to = Ref(instance.key.machine, instance.key.name)
+    kind, child = ParcelKind.SERVICE, ""
+    if isinstance(input_, LostInput):
+        kind, child = ParcelKind.LOST, input_.child
+    parcel = Parcel(
+        kind,
+        to,
+        instance.uid,
+        child,
+        payload_json=outcome.event_json,
+        attempt=1,
+        not_before_ms=now_ms + backoff(limits, 1),
+    )
+    if kind is ParcelKind.LOST or outcome.event_json is not None:
+        return Extra(outbox=(parcel,))
+    letter = DeadLetter(
+        0, instance.uid, instance.key, parcel, None, outcome.reason, outcome.message, 1, now_ms
+    )
+    return Extra(letters=(letter,))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from stateward_server.model.errors import (
     Aborted,
+    AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     StatewardError,
     Unavailable,
     no_instance,
@@ -75,6 +77,67 @@ def no_store() -> Unavailable:
 def draining() -> Unavailable:
     return Unavailable(
         "DRAINING", "the server is shutting down: retry with the same request id", retry_after=0.5
+    )
+
+
+def paused(key: InstanceKey) -> FailedPrecondition:
+    return FailedPrecondition(
+        "INSTANCE_PAUSED",
+        f"instance {key.name!r} of machine {key.machine!r} is paused: resume it first",
+        machine=key.machine,
+        instance=key.name,
+    )
+
+
+def conflict() -> Aborted:
+    return Aborted("STORE_CONFLICT", "a competing write kept this out: read again, then retry")
+
+
+def mailbox_full(limit: int) -> ResourceExhausted:
+    return ResourceExhausted(
+        "MAILBOX_FULL",
+        f"the instance has {limit} events waiting: send more slowly",
+        retry_after=0.1,
+        limit=limit,
+    )
+
+
+def no_timer(timer: str) -> NotFound:
+    return NotFound(
+        "TIMER_NOT_FOUND",
+        f"there is no pending timer {timer[:200]!r}: it has fired, was cancelled, or never was",
+        timer=timer[:200],
+    )
+
+
+def no_letter(letter: int) -> NotFound:
+    return NotFound(
+        "DEAD_LETTER_NOT_FOUND",
+        f"there is no dead letter {letter}: it was retried or discarded, or never was",
+        dead_letter=letter,
+    )
+
+
+def not_retryable(letter: int, why: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        "DEAD_LETTER_NOT_RETRYABLE",
+        f"dead letter {letter} cannot be retried: {why}",
+        dead_letter=letter,
+    )
+
+
+def exists(key: InstanceKey) -> AlreadyExists:
+    return AlreadyExists(
+        "INSTANCE_EXISTS",
+        f"machine {key.machine!r} already has an instance {key.name!r}: read it, or choose another name",
+        machine=key.machine,
+        instance=key.name,
+    )
+
+
+def no_version_yet(machine: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        "NO_CURRENT_VERSION", f"machine {machine!r} has no current version: upload one", machine=machine
     )
 
 

@@ -8,10 +8,8 @@ from typing import Any
 
 from stateward_server.engine.alarms import Alarms
 from stateward_server.engine.committer import Committer, Publish
-from stateward_server.engine.envelope import Envelope
 from stateward_server.engine.limits import EngineLimits
-from stateward_server.model.errors import StatewardError
-from stateward_server.model.ledger import Instance, TimerRow
+from stateward_server.model.ledger import TimerRow
 from stateward_server.ports.clock import Clock
 from stateward_server.ports.host import MachineHost
 from stateward_server.ports.store import Ledger, Timers
@@ -34,5 +32,5 @@ class Room:
     publish: Publish
     arm: Callable[[TimerRow], None]
     """Tell the timer room of a committed timer."""
-    undelivered: Callable[[Instance, Envelope, StatewardError], None]
-    """Hear of internal mail that the machine could not take."""
+    owed: Callable[[], None]
+    """Tell the relay that parcels were committed."""

@@ -25,10 +25,10 @@ _Key = tuple[int, InstanceUid, str]
 
 
 class TimerQueue:
-    """Feeds timers to `fire` when they come due."""
+    """Feeds timers to `fire` when they come due; False from it means: not now, I call `go_on`."""
 
     def __init__(
-        self, rows: Timers, clock: Clock, alarms: Alarms, near: int, fire: Callable[[TimerRow, int], None]
+        self, rows: Timers, clock: Clock, alarms: Alarms, near: int, fire: Callable[[TimerRow], bool]
     ) -> None:
         self._rows = rows
         self._clock = clock
@@ -48,11 +48,13 @@ class TimerQueue:
         # While a page is being read its new horizon is unknown; a copy too many is harmless.
         if self._horizon is None or self._reading or key <= self._horizon:
             heapq.heappush(self._heap, (key, row))
-            self._look_ahead()
+            if self._heap[0][0] == key:
+                self._look_ahead()
 
-    def again(self, row: TimerRow, at_ms: int, attempt: int) -> None:
-        """Fire the same timer once more at a later moment: its delivery failed."""
-        self._alarms.set(at_ms, lambda: self._fire(row, attempt))
+    def go_on(self) -> None:
+        """Fire what is due: there is room again."""
+        if self._alarm is None or not self._alarm.live:
+            self._fire_due()
 
     async def run(self) -> None:
         """Refill from disk whenever memory runs low, until cancelled."""
@@ -89,7 +91,8 @@ class TimerQueue:
     def _fire_due(self) -> None:
         now = self._clock.now_ms()
         while self._heap and self._heap[0][0][0] <= now:
-            _, row = heapq.heappop(self._heap)
-            self._fire(row, 0)
+            if not self._fire(self._heap[0][1]):
+                return
+            heapq.heappop(self._heap)
         self._look_ahead()
         self._wake.set()

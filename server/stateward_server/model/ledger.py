@@ -1,4 +1,4 @@
-"""What the ledger keeps: instances, their transitions, their timers; and the Commit that adds to them."""
+"""What the ledger keeps: instances, transitions, timers, dead letters; and the Commit that adds to them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
-from stateward_server.model.step import View
+from stateward_server.model.outbox import Parcel
+from stateward_server.model.step import Ref, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,16 @@ class InstanceKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """The instance that spawned or invoked another one, and the id by which its machine knows it."""
+
+    uid: InstanceUid
+    machine: MachineName
+    name: InstanceName
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """The head of an instance; its state is its last transition. Times are Unix milliseconds."""
 
@@ -27,6 +39,8 @@ class Instance:
     key: InstanceKey
     version: VersionId
     created_at: int
+    parent: Parent | None = None
+    paused: bool = False
 
 
 class Cause(Enum):
@@ -37,6 +51,8 @@ class Cause(Enum):
     TIMER = "timer"
     SERVICE = "service"
     LOST = "lost"
+    MESSAGE = "message"
+    CHILD = "child"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,48 @@ class TimerRow:
     due_ms: int
     event_json: str
     target: str | None
+    to: Ref | None = None
+    """The other instance that gets the event, as the machine names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A parcel in the outbox, and who sent it."""
+
+    position: int
+    uid: InstanceUid
+    sender: InstanceKey
+    parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Something that could not be delivered, kept until somebody decides about it.
+
+    `position` is the place in the outbox that a parcel keeps. The store gives the id; before that it is 0.
+    """
+
+    id: int
+    uid: InstanceUid
+    owner: InstanceKey
+    """The instance it came from."""
+    what: Parcel | TimerRow
+    position: int | None
+    reason: str
+    message: str
+    attempts: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What few commits change besides transitions and timers."""
+
+    outbox: tuple[Parcel, ...] = ()
+    letters: tuple[DeadLetter, ...] = ()
+    letters_gone: tuple[int, ...] = ()
+    request: RequestRecord | None = None
+    """The call that asked for the change, to be put on record with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +144,7 @@ class Commit:
     timers_set: tuple[TimerRow, ...]
     timers_gone: tuple[str, ...]
     """Ids of timers to delete, before `timers_set` is written."""
+    extra: Extra | None = None
 
 
 @dataclass(frozen=True, slots=True)

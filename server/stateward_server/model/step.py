@@ -165,6 +165,8 @@ class Failed:
 
     reason: str
     message: str
+    event_json: str | None = None
+    """The event, where the host held it: it has let go of it, so whoever hears of this must keep it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,16 @@ from typing import Protocol
 from stateward_server.model.ledger import (
     Commit,
     CommitResult,
+    DeadLetter,
     Instance,
     InstanceKey,
+    Owed,
+    Parent,
     TimerRow,
     Transition,
 )
 from stateward_server.model.machine import Machine, Module, RequestRecord, Version
-from stateward_server.model.names import InstanceUid, MachineName, OrgId, VersionId
+from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Ledger(Protocol):
     async def apply(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
         """Write many commits in one transaction and flush; each succeeds or fails by itself.
 
-        A commit without transitions only removes and sets timers, under the same check of its base revision.
+        A commit without transitions changes timers and its extra only, under the same check.
 
         Raises StoreFault when nothing at all could be written.
         """
@@ -81,8 +84,15 @@ class Ledger(Protocol):
         ...
 
     async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
-        """Delete an instance, its history and its timers, and record the request that asked for it."""
+        """Delete an instance, its history, timers and dead letters, and record the request that asked for it.
+
+        What it has sent stays in the outbox.
+        """
         ...
+
+    async def set_paused(self, uid: InstanceUid, request: RequestRecord | None, *, paused: bool) -> None: ...
+
+    async def set_parent(self, uid: InstanceUid, parent: Parent) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,46 @@ class Timers(Protocol):
         ...
 
     async def timers_of(self, uid: InstanceUid) -> Sequence[TimerRow]: ...
+
+
+class Outbox(Protocol):
+    """What instances owe to each other, in the order it was committed."""
+
+    async def owed_after(self, position: int, limit: int) -> Sequence[Owed]:
+        """Return up to `limit` parcels with a position above `position`, in order."""
+        ...
+
+    async def acknowledge(self, positions: Sequence[int]) -> None:
+        """Delete parcels that have been dealt with."""
+        ...
+
+    async def postpone(self, position: int, attempt: int, not_before_ms: int) -> None:
+        """Write down that an attempt has failed, and when the next one may be made."""
+        ...
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Turn the parcel at the letter's position into that dead letter; nothing happens if it is gone."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """What could not be delivered."""
+
+    async def list_letters(
+        self, org: OrgId, machine: MachineName, name: InstanceName | None, after: int, limit: int
+    ) -> Sequence[DeadLetter]:
+        """Return up to `limit` letters with an id above `after`, in order; of one instance if it is named."""
+        ...
+
+    async def get_letter(self, owner: InstanceKey, letter: int) -> DeadLetter | None: ...
+
+    async def put_back(self, letter: DeadLetter, request: RequestRecord | None) -> bool:
+        """Return a parcel to its old place in the outbox, as if never tried; False if the letter is gone."""
+        ...
+
+    async def discard_letter(self, letter: int, request: RequestRecord | None) -> bool:
+        """Delete a letter; False if it is gone."""
+        ...
 
 
 class Catalog(Protocol):
@@ -190,7 +240,7 @@ class StoreFault(Exception):
     """The store could not do its work (disk full, I/O error); nothing was written."""
 
 
-class Store(Ledger, ChangeLog, Timers, Catalog, Requests, Access, Protocol):
+class Store(Ledger, ChangeLog, Timers, Outbox, DeadLetters, Catalog, Requests, Access, Protocol):
     """One store in all its roles."""
 
     @property

@@ -76,16 +76,16 @@ def start_reply(wire: Wire) -> Outcome:
 def outcome(wire: Wire, given: Input | None) -> Outcome:
     kind = wire[0]
     if kind == 0:
-        _, event, snapshot, value, states, tags, public, status, settled, timers, effects = wire
+        _, event, snapshot, value, states, tags, public, status, settled, timers, effects, output = wire
         if event is None:
             event = _given_text(given)
         view = View(value, tuple(states), tuple(tags), public, _STATUS[status], settled)
         ops = tuple(map(_timer, timers)) if timers else ()
-        return Step(event, snapshot, view, ops, effects)
+        return Step(event, snapshot, view, ops, effects, (), output)
     if kind == 1:
         return Denied(wire[1])
     if kind == 2:
-        return Failed(wire[1], wire[2])
+        return Failed(*wire[1:])
     return _SKIPPED
 
 

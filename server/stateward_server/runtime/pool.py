@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.machine import Inspection, Module
-from stateward_server.model.names import InstanceUid
+from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
     Failed,
     Input,
@@ -40,7 +40,6 @@ class HostPool:
     def __init__(self, source: ModuleSource, limits: HostLimits | None = None) -> None:
         self._limits = limits or HostLimits()
         self._slots = Slots(source, self._limits)
-        self._careful: dict[InstanceUid, int] = {}
 
     def listen(self, listener: HostListener) -> None:
         """Tell `listener` what children send, what user code prints, and which processes are lost."""
@@ -54,6 +53,12 @@ class HostPool:
         """Return the process id of a version's host, 0 when it has none. For operators and measurements."""
         process = self._slots.ready(version)
         return process.pid if process is not None else 0
+
+    def kill(self, version: VersionId) -> None:
+        """End a version's process, as the kernel might. For operators and tests."""
+        process = self._slots.ready(version)
+        if process is not None:
+            process.kill()
 
     async def inspect(self, module: Module) -> Inspection:
         process = await self._slots.spare()
@@ -71,14 +76,12 @@ class HostPool:
         self, at: Address, instance_name: str, context_json: str | None, auth_json: str | None
     ) -> Outcome:
         try:
-            process = self._slots.ready(at.version) or await self._slots.process(at.version)
+            process, result = await self._ask(at, "start", instance_name, context_json, auth_json)
         except Broken as broken:
             return Failed(broken.reason, broken.message)
-        process.uids.add(at.uid)
-        result = await self._ask(process, "start", at.uid, instance_name, context_json, auth_json)
         if isinstance(result, Verdict):
             return _failed(result)
-        outcome = self._read(process, start_reply, result)
+        outcome = _read(process, start_reply, result)
         if isinstance(outcome, Step):
             _note(process, at.uid, outcome)
         return outcome
@@ -86,23 +89,24 @@ class HostPool:
     async def step(
         self, at: Address, revision: int, inputs: Sequence[Input], resume: Resume | None
     ) -> StepReply:
+        if self._slots.is_careful(at.version):
+            inputs = inputs[:1]
+        frames = [input_frame(one) for one in inputs]
         try:
-            process = self._slots.ready(at.version) or await self._slots.process(at.version)
+            process, result = await self._ask(at, "step", revision, frames, resume_frame(resume))
         except Broken as broken:
             return Outcomes((Failed(broken.reason, broken.message),))
-        uid = at.uid
-        process.uids.add(uid)
-        if uid in self._careful:
-            inputs = self._single(uid, inputs)
-        frames = [input_frame(one) for one in inputs]
-        result = await self._ask(process, "step", uid, revision, frames, resume_frame(resume))
         if isinstance(result, Verdict):
-            return self._blame(uid, inputs, result)
-        reply = self._read(process, lambda wire: step_reply(wire, inputs), result)
+            if len(inputs) == 1:
+                return Outcomes((_failed(result),))
+            # One of them ended the process. Taken one at a time, the next round will tell which.
+            self._slots.be_careful(at.version)
+            raise HostLost("the host process ended while it took a batch")
+        reply = _read(process, lambda wire: step_reply(wire, inputs), result)
         if isinstance(reply, Outcomes):
             for outcome in reply.items:
                 if isinstance(outcome, Step):
-                    _note(process, uid, outcome)
+                    _note(process, at.uid, outcome)
         return reply
 
     def commit(self, at: Address, revision: int) -> None:
@@ -117,10 +121,9 @@ class HostPool:
         self, at: Address, revision: int, auth_json: str, resume: Resume | None
     ) -> bool | None:
         try:
-            process = self._slots.ready(at.version) or await self._slots.process(at.version)
+            _, result = await self._ask(at, "read", revision, auth_json, resume_frame(resume))
         except Broken as broken:
             raise HostLost(f"{broken.reason}: {broken.message}") from None
-        result = await self._ask(process, "read", at.uid, revision, auth_json, resume_frame(resume))
         if isinstance(result, Verdict):
             return False
         return result if result is None else result is True
@@ -140,36 +143,38 @@ class HostPool:
         if process is not None and at.uid in process.uids:
             process.post(op, at.uid, *args)
 
-    async def _ask(self, process: HostProcess, op: str, *args: object) -> Json | Verdict:
-        process.used = self._slots.tick()
+    async def _ask(self, at: Address, op: str, *args: object) -> tuple[HostProcess, Json | Verdict]:
+        """Send a request about an instance and wait for the answer. Raises Broken, HostLost."""
+        while True:
+            process = self._slots.ready(at.version) or await self._slots.process(at.version)
+            process.used = self._slots.tick()
+            turn = process.turn
+            if turn is None:
+                return process, await self._request(process, op, at.uid, args)
+            async with turn:
+                await process.quiet()
+                if process.alive:
+                    return process, await self._request(process, op, at.uid, args)
+            # It ended while this waited for its turn: nothing was sent, so ask the next one.
+
+    async def _request(
+        self, process: HostProcess, op: str, uid: InstanceUid, args: tuple[object, ...]
+    ) -> Json | Verdict:
+        process.uids.add(uid)
         try:
-            return await process.request(op, *args)
+            return await process.request(op, uid, *args)
         except Refused as refused:
             # The worker itself failed; what it holds can be trusted no more.
             process.kill()
             raise HostLost(f"{refused.reason}: {refused.message}") from refused
 
-    def _read(self, process: HostProcess, parse: Callable[[Json], T], wire: Json) -> T:
-        try:
-            return parse(wire)
-        except FrameFault as fault:
-            process.kill()
-            raise HostLost(str(fault)) from fault
 
-    def _blame(self, uid: InstanceUid, inputs: Sequence[Input], verdict: Verdict) -> StepReply:
-        if len(inputs) == 1:
-            return Outcomes((_failed(verdict),))
-        # One of them ended the process. Taken one at a time, the next round will tell which.
-        self._careful[uid] = len(inputs)
-        raise HostLost("the host process ended while it took a batch")
-
-    def _single(self, uid: InstanceUid, inputs: Sequence[Input]) -> Sequence[Input]:
-        left = self._careful[uid] - 1
-        if left > 0:
-            self._careful[uid] = left
-        else:
-            del self._careful[uid]
-        return inputs[:1]
+def _read(process: HostProcess, parse: Callable[[Json], T], wire: Json) -> T:
+    try:
+        return parse(wire)
+    except FrameFault as fault:
+        process.kill()
+        raise HostLost(str(fault)) from fault
 
 
 def _failed(verdict: Verdict) -> Failed:

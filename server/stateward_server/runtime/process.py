@@ -1,8 +1,10 @@
 """One host process: a Deno with its socket, the requests it owes, and its end.
 
 Requests go out in one write per turn of the event loop and are answered in order, but for those whose
-authoriser made a promise. A process that does not answer in time is killed; the request it was at gets the
-blame as a Verdict, all others learn with HostLost that nothing of theirs happened. Knows no versions.
+authoriser made a promise. A process that does not answer in time is killed. If it owed one answer, that
+request gets the blame as a Verdict; if it owed several, any may be to blame (answers leave together, so the
+first that is missing need not be the one it was at), and all learn with HostLost that nothing of theirs
+happened. Knows no versions.
 """
 
 from __future__ import annotations
@@ -57,14 +59,19 @@ class ProcessOwner(Protocol):
 
 
 class HostProcess(asyncio.Protocol):
-    """Use `await HostProcess.start(...)`; then `request`, `post` and `kill`."""
+    """Call `start` first; then `request`, `run` and `post`; `kill` at any time."""
 
     def __init__(self, limits: HostLimits) -> None:
         self.owner: ProcessOwner | None = None
         self.uids: set[int] = set()
         self.unsettled: set[int] = set()
         self.used = 0
-        self.exited: Future[None] = asyncio.get_running_loop().create_future()
+        self.turn: asyncio.Lock | None = None
+        """Held by whoever asks something, when only one at a time may."""
+        self.ambiguous = False
+        """It was ended by one of several requests, and nobody can tell which."""
+        self.gone: Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the process has ended and nothing of it is left open."""
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(limits.frame_bytes)
@@ -74,6 +81,7 @@ class HostProcess(asyncio.Protocol):
         self._out: list[bytes] = []
         self._pending: dict[int, Future[Json | Verdict] | None] = {}
         self._promised: dict[int, Future[Json | Verdict] | None] = {}
+        self._quiet: Future[None] | None = None
         self._last_id = 0
         self._progress = 0.0
         self._deadline: asyncio.TimerHandle | None = None
@@ -81,28 +89,13 @@ class HostProcess(asyncio.Protocol):
         self._stderr = b""
         self.alive = True
 
-    @classmethod
-    async def start(cls, limits: HostLimits) -> HostProcess:
-        """Start a process and wait until it is connected. Raises HostLost."""
-        self = cls(limits)
+    async def start(self) -> None:
+        """Start the process and wait until it is connected. Raises HostLost, having left nothing behind."""
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="stateward-host-")
         socket = Path(folder) / "s"
         server = await self._loop.create_unix_server(lambda: self, str(socket))
         try:
-            child, _ = await self._loop.subprocess_exec(
-                lambda: _Child(self),
-                *command.arguments(socket, limits),
-                env=command.environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                cwd="/",
-                start_new_session=True,
-            )
-            self._child = child
-            with contextlib.suppress(ProcessLookupError):
-                command.restrain(child.get_pid(), limits)
-                command.allow_cpu(child.get_pid(), _CONNECT_SECONDS)
+            await self._spawn(socket)
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._connected
         except TimeoutError as error:
@@ -110,9 +103,31 @@ class HostProcess(asyncio.Protocol):
         finally:
             server.close()
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            if not self._connected.done() or self._connected.exception():
+            if self._transport is None:
                 self.kill()
-        return self
+
+    async def _spawn(self, socket: Path) -> None:
+        try:
+            child, _ = await self._loop.subprocess_exec(
+                lambda: _Child(self),
+                *command.arguments(socket, self._limits),
+                env=command.environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                cwd="/",
+                start_new_session=True,
+            )
+        except BaseException:
+            self.alive = False
+            self.gone.set_result(None)
+            raise
+        self._child = child
+        if not self.alive:
+            self.kill()
+        with contextlib.suppress(ProcessLookupError):
+            command.restrain(child.get_pid(), self._limits)
+            command.allow_cpu(child.get_pid(), _CONNECT_SECONDS)
 
     @property
     def pid(self) -> int:
@@ -132,6 +147,13 @@ class HostProcess(asyncio.Protocol):
         self._send(future, op, args)
         return future
 
+    async def quiet(self) -> None:
+        """Wait until it owes nothing that keeps it busy, or has ended."""
+        while self._pending and self.alive:
+            if self._quiet is None:
+                self._quiet = self._loop.create_future()
+            await asyncio.shield(self._quiet)
+
     def run(self, op: str, *args: object) -> None:
         """Send a request whose answer nobody awaits, but which may be the one that hangs."""
         if self.alive:
@@ -146,7 +168,7 @@ class HostProcess(asyncio.Protocol):
         if self._verdict is None:
             self._verdict = verdict
         self.alive = False
-        if self._child is not None and not self.exited.done():
+        if self._child is not None and self._child.get_returncode() is None:
             # Popen.kill would reap a process that has just died, and its exit status would be lost.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._child.get_pid(), signal.SIGKILL)
@@ -155,9 +177,9 @@ class HostProcess(asyncio.Protocol):
         self._last_id = ident = self._last_id + 1
         if not self._pending:
             self._progress = self._loop.time()
-            if self._deadline is None:
-                self._watch()
         self._pending[ident] = future
+        if self._deadline is None:
+            self._watch()
         self._write(encode([ident, op, *args]))
 
     def _write(self, frame: bytes) -> None:
@@ -204,6 +226,8 @@ class HostProcess(asyncio.Protocol):
             self.kill(Verdict("THREW", f"its host sent what is no frame: {error}"))
         if self._pending:
             self._progress = self._loop.time()
+        elif self._quiet is not None:
+            self._silence()
 
     def _answered(self, ident: Json, frame: list[Json]) -> None:
         key = cast(int, ident)
@@ -221,6 +245,11 @@ class HostProcess(asyncio.Protocol):
             told = cast(dict[str, Json], frame[2])
             metadata = cast(dict[str, Json], told.get("metadata") or {})
             future.set_exception(Refused(str(told["reason"]), str(told["message"]), metadata))
+
+    def _silence(self) -> None:
+        if self._quiet is not None:
+            self._quiet.set_result(None)
+            self._quiet = None
 
     def _notified(self, frame: list[Json]) -> None:
         kind = frame[1]
@@ -246,26 +275,34 @@ class HostProcess(asyncio.Protocol):
         self._stderr = (self._stderr + data)[-_STDERR_BYTES:]
 
     def process_exited(self) -> None:
-        """Settle every debt: the request the process was at learns why, the others that they were lost."""
+        """Settle every debt."""
         self.alive = False
         if self._deadline is not None:
             self._deadline.cancel()
         verdict = self._verdict or self._post_mortem()
-        if verdict is not None and self._pending:
+        # Asked one at a time, it had answered everything before the first it owes.
+        if verdict is not None and (len(self._pending) == 1 or (self._pending and self.turn is not None)):
             self._blame(self._pending.pop(next(iter(self._pending))), verdict)
+        self.ambiguous = verdict is not None and bool(self._pending)
         for future in (*self._pending.values(), *self._promised.values()):
             if future is not None and not future.done():
                 future.set_exception(HostLost("the host process ended before it answered"))
         self._pending.clear()
         self._promised.clear()
+        self._silence()
         if not self._connected.done():
             self._connected.set_exception(HostLost(f"a host process did not start: {self._words()}"))
         if self._transport is not None:
             self._transport.close()
-        if not self.exited.done():
-            self.exited.set_result(None)
         if self.owner is not None:
             self.owner.ended(self)
+
+    def buried(self) -> None:
+        """Nothing of the process is left but the transport itself."""
+        if self._child is not None:
+            self._child.close()
+        if not self.gone.done():
+            self.gone.set_result(None)
 
     def _blame(self, future: Future[Json | Verdict] | None, verdict: Verdict) -> None:
         if future is None:
@@ -296,3 +333,6 @@ class _Child(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self._process.process_exited()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - its exit tells more
+        self._process.buried()

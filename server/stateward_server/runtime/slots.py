@@ -1,7 +1,8 @@
 """Which process serves which version, and who must go when there are too many.
 
 A version whose process keeps dying waits longer and longer for the next one, so that a poison machine costs
-its own users and nobody else.
+its own users and nobody else. After a death that several requests may have caused, the version is served
+carefully for a while: one request at a time, so that the next death has one cause.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _FORGET_SECONDS = 30.0
 _PATIENCE_SECONDS = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)
 """How long the next start waits after so many quick deaths."""
 _RETRY_LOAD_SECONDS = 5.0
+_CAREFUL_SECONDS = 30.0
 
 
 class Broken(Exception):
@@ -46,6 +48,7 @@ class _Slot:
     born: float = 0.0
     deaths: int = 0
     not_before: float = 0.0
+    careful_until: float = 0.0
     broken: Broken | None = None
     broken_until: float = 0.0
 
@@ -131,21 +134,35 @@ class Slots:
         slot = self._slots[version]
         now = asyncio.get_running_loop().time()
         slot.deaths = slot.deaths + 1 if now - slot.born < _FORGET_SECONDS else 1
+        if process.ambiguous:
+            slot.careful_until = now + _CAREFUL_SECONDS
         slot.not_before = now + _PATIENCE_SECONDS[min(slot.deaths, len(_PATIENCE_SECONDS) - 1)]
         if self.listener is not None and not self._closed:
             self.listener.lost(version)
 
+    def is_careful(self, version: VersionId) -> bool:
+        """Whether the version is served one request at a time."""
+        process = self._ready.get(version)
+        if process is not None:
+            return process.turn is not None
+        slot = self._slots.get(version)
+        return slot is not None and slot.careful_until > asyncio.get_running_loop().time()
+
+    def be_careful(self, version: VersionId) -> None:
+        """Serve the next process of this version one request at a time."""
+        slot = self._slots.setdefault(version, _Slot())
+        slot.careful_until = asyncio.get_running_loop().time() + _CAREFUL_SECONDS
+
     async def close(self) -> None:
+        """End every process, those that are only starting too, and wait until nothing of them is left."""
         self._closed = True
         if self._looking is not None:
             self._looking.cancel()
-        starting = [slot.starting for slot in self._slots.values() if slot.starting is not None]
-        for task in (*self._spares, *starting):
-            task.cancel()
-        await asyncio.gather(*self._spares, *starting, return_exceptions=True)
         for process in self._all:
             process.kill()
-        await asyncio.gather(*(process.exited for process in self._all))
+        starting = [slot.starting for slot in self._slots.values() if slot.starting is not None]
+        await asyncio.gather(*self._spares, *starting, return_exceptions=True)
+        await asyncio.gather(*(process.gone for process in self._all))
 
     async def _bring_up(self, version: VersionId, slot: _Slot) -> HostProcess:
         loop = asyncio.get_running_loop()
@@ -156,6 +173,7 @@ class Slots:
         module = await self._source(version)
         self._make_room()
         process = await self.spare()
+        process.owner = _Owner(self, version)
         try:
             await load(process, module, self._limits)
         except Broken as broken:
@@ -169,9 +187,14 @@ class Slots:
             raise HostLost("the host process ended as soon as it was up")
         slot.broken, slot.born = None, loop.time()
         process.used = self.tick()
-        process.owner = _Owner(self, version)
+        if slot.careful_until > loop.time():
+            process.turn = asyncio.Lock()
+            loop.call_at(slot.careful_until, self._relax, process)
         self._ready[version] = process
         return process
+
+    def _relax(self, process: HostProcess) -> None:
+        process.turn = None
 
     def _make_room(self) -> None:
         """Give up the process that is missed least: idle, without services, unused for longest."""
@@ -185,11 +208,14 @@ class Slots:
 
     async def _start(self) -> HostProcess:
         async with self._starts:
-            process = await HostProcess.start(self._limits)
-        self._all.add(process)
-        process.exited.add_done_callback(lambda _: self._all.discard(process))
-        if self._looking is None:
-            self._look()
+            if self._closed:
+                raise HostLost("the server is closing")
+            process = HostProcess(self._limits)
+            self._all.add(process)
+            process.gone.add_done_callback(lambda _: self._all.discard(process))
+            if self._looking is None:
+                self._look()
+            await process.start()
         return process
 
     def _refill(self) -> None:
@@ -203,7 +229,7 @@ class Slots:
         if self._closed:
             return
         limit = self._limits.rss_mb * 1024 * 1024
-        for process in list(self._all):
+        for process in [process for process in self._all if process.pid]:
             with contextlib.suppress(OSError):
                 command.allow_cpu(process.pid, _CPU_LEASE_SECONDS)
             if command.resident_bytes(process.pid) > limit:

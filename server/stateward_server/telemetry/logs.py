@@ -9,10 +9,12 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
+
+from stateward_server.telemetry.lines import Lines
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -34,7 +36,7 @@ def configure(level: str, form: str) -> None:
     factory: Any = (
         structlog.PrintLoggerFactory(sys.stderr)
         if pretty
-        else structlog.BytesLoggerFactory(sys.stderr.buffer)
+        else structlog.BytesLoggerFactory(cast(BinaryIO, Lines(sys.stderr.buffer)))
     )
     structlog.configure(
         processors=[*shared, render],
@@ -67,7 +69,7 @@ def _dumps(event: Mapping[object, object], **_: object) -> bytes:
     try:
         return orjson.dumps(event, default=str)
     except TypeError:
-        # Halves of surrogate pairs, integers over 64 bits, keys that are no text: rare, but no reason to fail.
+        # Halves of surrogate pairs, integers over 64 bits, keys that are no text: no reason to fail.
         plain = {str(key): value if isinstance(value, str) else repr(value) for key, value in event.items()}
         return json.dumps(plain).encode()
 

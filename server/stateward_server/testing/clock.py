@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import heapq
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 
@@ -36,15 +37,24 @@ class ManualClock:
             if not awake.done():
                 awake.set_result(None)
 
-    async def advance(self, ms: int) -> None:
-        """Let time pass in steps: stop at each due time on the way and let everything run until it rests."""
+    async def advance(self, ms: int, rest: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Let time pass in steps: stop at each due time on the way and let everything run until it rests.
+
+        `rest` returns when nothing moves any more; it is needed where work leaves the event loop.
+        """
+        rest = rest or settle
         end = self._now_ms + ms
-        await settle()
-        while self._sleepers and self._sleepers[0][0] <= end:
-            self.set(max(self._now_ms, self._sleepers[0][0]))
-            await settle()
+        await rest()
+        while (due := self._next()) is not None and due <= end:
+            self.set(max(self._now_ms, due))
+            await rest()
         self.set(end)
-        await settle()
+        await rest()
+
+    def _next(self) -> int | None:
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return self._sleepers[0][0] if self._sleepers else None
 
     @property
     def sleeping(self) -> int:

@@ -17,10 +17,21 @@ import pytest
 from stateward_server.ports.store import Store
 from stateward_server.testing.store_suite_catalog import AccessSuite, CatalogSuite
 from stateward_server.testing.store_suite_commits import CommitSuite
+from stateward_server.testing.store_suite_mail import HeadSuite, LetterSuite, OutboxSuite
 from stateward_server.testing.store_suite_reads import DeletionSuite, ReadSuite, TimerSuite
 
 
-class StoreSuite(CommitSuite, ReadSuite, TimerSuite, DeletionSuite, CatalogSuite, AccessSuite):
+class StoreSuite(
+    CommitSuite,
+    ReadSuite,
+    TimerSuite,
+    OutboxSuite,
+    LetterSuite,
+    HeadSuite,
+    DeletionSuite,
+    CatalogSuite,
+    AccessSuite,
+):
     """Everything above, for one store."""
 
     @pytest.fixture

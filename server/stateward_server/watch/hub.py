@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from stateward_server.model.ledger import Instance, InstanceKey, Transition
+from stateward_server.model.limits import WatchLimits
 from stateward_server.model.names import MachineName, OrgId
 from stateward_server.ports.clock import Clock
 
 T = TypeVar("T")
+
+_LIMITS = WatchLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,13 @@ class Subscription(Buffer[Transition]):
 class Hub:
     """Passes what was committed to the buffers that watch its instance or its machine."""
 
-    def __init__(self, clock: Clock, *, progress_ms: int = 15_000, buffer_bytes: int = 4_000_000) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        progress_ms: int = _LIMITS.progress_ms,
+        buffer_bytes: int = _LIMITS.buffer_bytes,
+    ) -> None:
         self._clock = clock
         self._progress_ms = progress_ms
         self._buffer_bytes = buffer_bytes

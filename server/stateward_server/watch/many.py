@@ -17,6 +17,7 @@ import structlog
 from stateward_server.model.errors import AlreadyExists, Internal, ResourceExhausted, StatewardError
 from stateward_server.model.frame import Draining, Frame
 from stateward_server.model.ledger import InstanceKey
+from stateward_server.model.limits import WatchLimits
 from stateward_server.watch.watch import Watch
 
 log = structlog.get_logger()
@@ -30,6 +31,7 @@ class Ended:
 
     error: StatewardError | None
 
+
 _Item = tuple[InstanceKey, Frame | Ended] | StatewardError | None
 """A frame of one watch, the error that ends the stream, or its quiet end."""
 
@@ -37,7 +39,7 @@ _Item = tuple[InstanceKey, Frame | Ended] | StatewardError | None
 class ManyWatches:
     """The watches of one stream. Use as an async context manager; leaving it ends them all."""
 
-    def __init__(self, watch: Watch, auth_json: str, limit: int = 10_000) -> None:
+    def __init__(self, watch: Watch, auth_json: str, limit: int = WatchLimits().watches) -> None:
         self._watch = watch
         self._auth_json = auth_json
         self._limit = limit

@@ -16,14 +16,21 @@ from structlog.testing import LogCapture
 
 from stateward.v1 import instance_service_pb2 as pb
 from stateward.v1 import instance_service_pb2_grpc as rpc
-from stateward.v1 import machine_service_pb2_grpc, subscription_service_pb2, subscription_service_pb2_grpc
+from stateward.v1 import (
+    dead_letter_service_pb2_grpc,
+    machine_service_pb2_grpc,
+    subscription_service_pb2,
+    subscription_service_pb2_grpc,
+)
 from stateward_server.api.caller import caller
 from stateward_server.api.edge import AUTH_CONTEXT_KEY, MAX_REQUEST_BYTES, Edge
+from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.server import SERVICES, ApiServer
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.scopes import PRODUCTION
 from stateward_server.auth.secrets import Secrets, credential_digest
 from stateward_server.model.errors import Aborted, InvalidArgument
+from stateward_server.model.limits import Limits
 from stateward_server.model.names import OrgId, mint
 from stateward_server.model.principal import Principal
 from stateward_server.ports.host import HostLost
@@ -146,7 +153,14 @@ async def served(logs: list[Any]) -> AsyncIterator[Served]:
     edge = Edge(Authenticator(store, Secrets(bytes(32)), clock), SeededEntropy())
     instances, subscriptions = Instances(), Subscriptions()
     machines = machine_service_pb2_grpc.MachineServiceServicer()
-    server = ApiServer(edge, cast(Any, machines), cast(Any, instances), cast(Any, subscriptions))
+    server = ApiServer(
+        edge,
+        machines=cast(Any, machines),
+        instances=cast(Any, instances),
+        subscriptions=cast(Any, subscriptions),
+        letters=cast(Any, dead_letter_service_pb2_grpc.DeadLetterServiceServicer()),
+        limits=LimitsServicer(Limits()),
+    )
     port = server.bind("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from stateward.v1 import instance_service_pb2, machine_service_pb2, subscription_service_pb2
+from stateward.v1 import (
+    dead_letter_service_pb2,
+    instance_service_pb2,
+    limits_service_pb2,
+    machine_service_pb2,
+    subscription_service_pb2,
+)
 from stateward_server.api.server import SERVICES
 from stateward_server.auth.scopes import ACT_AS, ADMIN, BY_METHOD, PRODUCTION
 
-FILES = (machine_service_pb2, instance_service_pb2, subscription_service_pb2)
+FILES = (
+    machine_service_pb2,
+    instance_service_pb2,
+    subscription_service_pb2,
+    dead_letter_service_pb2,
+    limits_service_pb2,
+)
 
 
 def test_the_table_has_a_row_for_each_rpc_and_no_other():

@@ -33,7 +33,8 @@ def classes() -> dict[str, type[StatewardError]]:
 
 def sources() -> Iterator[Path]:
     for path in sorted(ROOT.rglob("*.py")):
-        if path.relative_to(ROOT).parts[0] not in APART:
+        # A limit names the reason of a refusal that is made elsewhere.
+        if path.relative_to(ROOT).parts[0] not in APART and path.name != "limits.py":
             yield path
 
 

@@ -74,6 +74,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """A machine of this name exists."""
     ERROR_REASON_INSTANCE_EXISTS: _ErrorReason.ValueType  # 64
     """An instance of this name exists."""
+    ERROR_REASON_TIMER_NOT_FOUND: _ErrorReason.ValueType  # 65
+    """The instance has no such pending timer. Metadata: {"timer": "..."}."""
+    ERROR_REASON_DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 66
+    """The instance has no such dead letter. Metadata: {"dead_letter": "17"}."""
     ERROR_REASON_NO_CURRENT_VERSION: _ErrorReason.ValueType  # 80
     """The machine has no current version: upload one first."""
     ERROR_REASON_MACHINE_HAS_INSTANCES: _ErrorReason.ValueType  # 81
@@ -96,6 +100,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The event cannot be written as JSON; nothing changed."""
     ERROR_REASON_UNKNOWN_EFFECT: _ErrorReason.ValueType  # 90
     """The transition asked for an effect this server does not know; nothing changed."""
+    ERROR_REASON_INSTANCE_PAUSED: _ErrorReason.ValueType  # 91
+    """The instance is paused: resume it first. Metadata: {"machine": "...", "instance": "..."}."""
+    ERROR_REASON_DEAD_LETTER_NOT_RETRYABLE: _ErrorReason.ValueType  # 92
+    """What the dead letter needs is gone or in use, so it cannot be put back. Metadata: {"dead_letter": "17"}."""
     ERROR_REASON_REVISION_MISMATCH: _ErrorReason.ValueType  # 100
     """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
     ERROR_REASON_STORE_CONFLICT: _ErrorReason.ValueType  # 101
@@ -178,6 +186,10 @@ ERROR_REASON_MACHINE_EXISTS: ErrorReason.ValueType  # 63
 """A machine of this name exists."""
 ERROR_REASON_INSTANCE_EXISTS: ErrorReason.ValueType  # 64
 """An instance of this name exists."""
+ERROR_REASON_TIMER_NOT_FOUND: ErrorReason.ValueType  # 65
+"""The instance has no such pending timer. Metadata: {"timer": "..."}."""
+ERROR_REASON_DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 66
+"""The instance has no such dead letter. Metadata: {"dead_letter": "17"}."""
 ERROR_REASON_NO_CURRENT_VERSION: ErrorReason.ValueType  # 80
 """The machine has no current version: upload one first."""
 ERROR_REASON_MACHINE_HAS_INSTANCES: ErrorReason.ValueType  # 81
@@ -200,6 +212,10 @@ ERROR_REASON_EVENT_UNSERIALIZABLE: ErrorReason.ValueType  # 89
 """The event cannot be written as JSON; nothing changed."""
 ERROR_REASON_UNKNOWN_EFFECT: ErrorReason.ValueType  # 90
 """The transition asked for an effect this server does not know; nothing changed."""
+ERROR_REASON_INSTANCE_PAUSED: ErrorReason.ValueType  # 91
+"""The instance is paused: resume it first. Metadata: {"machine": "...", "instance": "..."}."""
+ERROR_REASON_DEAD_LETTER_NOT_RETRYABLE: ErrorReason.ValueType  # 92
+"""What the dead letter needs is gone or in use, so it cannot be put back. Metadata: {"dead_letter": "17"}."""
 ERROR_REASON_REVISION_MISMATCH: ErrorReason.ValueType  # 100
 """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
 ERROR_REASON_STORE_CONFLICT: ErrorReason.ValueType  # 101

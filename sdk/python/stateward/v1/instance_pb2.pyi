@@ -71,6 +71,10 @@ class _TransitionCauseEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Transi
     """A service of the machine finished, failed or sent an event."""
     TRANSITION_CAUSE_LOST: _TransitionCause.ValueType  # 5
     """A running service was lost with its process."""
+    TRANSITION_CAUSE_MESSAGE: _TransitionCause.ValueType  # 6
+    """Another instance sent an event."""
+    TRANSITION_CAUSE_CHILD: _TransitionCause.ValueType  # 7
+    """An instance that this one spawned or invoked has ended."""
 
 class TransitionCause(_TransitionCause, metaclass=_TransitionCauseEnumTypeWrapper):
     """What made a transition happen."""
@@ -87,6 +91,10 @@ TRANSITION_CAUSE_SERVICE: TransitionCause.ValueType  # 4
 """A service of the machine finished, failed or sent an event."""
 TRANSITION_CAUSE_LOST: TransitionCause.ValueType  # 5
 """A running service was lost with its process."""
+TRANSITION_CAUSE_MESSAGE: TransitionCause.ValueType  # 6
+"""Another instance sent an event."""
+TRANSITION_CAUSE_CHILD: TransitionCause.ValueType  # 7
+"""An instance that this one spawned or invoked has ended."""
 
 @typing.final
 class Instance(message.Message):
@@ -98,10 +106,13 @@ class Instance(message.Message):
     VERSION_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    PAUSED_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`machines/{machine}/instances/{instance}`."""
     version: builtins.str
     """The version it runs: `machines/{machine}/versions/{version}`."""
+    paused: builtins.bool
+    """Paused: events of callers are refused; timers, messages and what services say wait until it is resumed."""
     @builtins.property
     def state(self) -> State:
         """Its state after the last committed transition. In lists only `revision`, `status` and `settled` are filled."""
@@ -117,10 +128,47 @@ class Instance(message.Message):
         version: builtins.str = ...,
         state: State | None = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
+        paused: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "name", b"name", "paused", b"paused", "state", b"state", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Timer(message.Message):
+    """A timer that waits for its time."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DUE_TIME_FIELD_NUMBER: builtins.int
+    EVENT_JSON_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}/instances/{instance}/timers/{timer}`; the timer's id is percent-encoded."""
+    event_json: builtins.str
+    """The event it delivers, a JSON object with a `type`."""
+    target: builtins.str
+    """Who gets the event: empty for the instance itself, the id of a child of its machine, or
+    `machines/{machine}/instances/{instance}` for another instance.
+    """
+    @builtins.property
+    def due_time(self) -> timestamp_pb2.Timestamp:
+        """When it comes due."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        due_time: timestamp_pb2.Timestamp | None = ...,
+        event_json: builtins.str = ...,
+        target: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time", "event_json", b"event_json", "name", b"name", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

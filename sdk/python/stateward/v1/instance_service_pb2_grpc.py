@@ -65,6 +65,26 @@ class InstanceServiceStub:
                 request_serializer=stateward_dot_v1_dot_instance__service__pb2.ListTransitionsRequest.SerializeToString,
                 response_deserializer=stateward_dot_v1_dot_instance__service__pb2.ListTransitionsResponse.FromString,
                 _registered_method=True)
+        self.ListTimers = channel.unary_unary(
+                '/stateward.v1.InstanceService/ListTimers',
+                request_serializer=stateward_dot_v1_dot_instance__service__pb2.ListTimersRequest.SerializeToString,
+                response_deserializer=stateward_dot_v1_dot_instance__service__pb2.ListTimersResponse.FromString,
+                _registered_method=True)
+        self.CancelTimer = channel.unary_unary(
+                '/stateward.v1.InstanceService/CancelTimer',
+                request_serializer=stateward_dot_v1_dot_instance__service__pb2.CancelTimerRequest.SerializeToString,
+                response_deserializer=stateward_dot_v1_dot_instance__service__pb2.CancelTimerResponse.FromString,
+                _registered_method=True)
+        self.PauseInstance = channel.unary_unary(
+                '/stateward.v1.InstanceService/PauseInstance',
+                request_serializer=stateward_dot_v1_dot_instance__service__pb2.PauseInstanceRequest.SerializeToString,
+                response_deserializer=stateward_dot_v1_dot_instance__service__pb2.PauseInstanceResponse.FromString,
+                _registered_method=True)
+        self.ResumeInstance = channel.unary_unary(
+                '/stateward.v1.InstanceService/ResumeInstance',
+                request_serializer=stateward_dot_v1_dot_instance__service__pb2.ResumeInstanceRequest.SerializeToString,
+                response_deserializer=stateward_dot_v1_dot_instance__service__pb2.ResumeInstanceResponse.FromString,
+                _registered_method=True)
 
 
 class InstanceServiceServicer:
@@ -113,6 +133,35 @@ class InstanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTimers(self, request, context):
+        """List an instance's pending timers by their ids. For administrators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTimer(self, request, context):
+        """Cancel a pending timer. The machine is not told. NOT_FOUND / TIMER_NOT_FOUND when it has fired or never was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseInstance(self, request, context):
+        """Pause an instance: events of callers are refused with FAILED_PRECONDITION / INSTANCE_PAUSED, and all else that
+        is addressed to it waits on disk. Services that are running go on. Pausing a paused instance does nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeInstance(self, request, context):
+        """Resume a paused instance: what has waited is delivered in order. Resuming one that is not paused does nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InstanceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +194,26 @@ def add_InstanceServiceServicer_to_server(servicer, server):
                     servicer.ListTransitions,
                     request_deserializer=stateward_dot_v1_dot_instance__service__pb2.ListTransitionsRequest.FromString,
                     response_serializer=stateward_dot_v1_dot_instance__service__pb2.ListTransitionsResponse.SerializeToString,
+            ),
+            'ListTimers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTimers,
+                    request_deserializer=stateward_dot_v1_dot_instance__service__pb2.ListTimersRequest.FromString,
+                    response_serializer=stateward_dot_v1_dot_instance__service__pb2.ListTimersResponse.SerializeToString,
+            ),
+            'CancelTimer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTimer,
+                    request_deserializer=stateward_dot_v1_dot_instance__service__pb2.CancelTimerRequest.FromString,
+                    response_serializer=stateward_dot_v1_dot_instance__service__pb2.CancelTimerResponse.SerializeToString,
+            ),
+            'PauseInstance': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseInstance,
+                    request_deserializer=stateward_dot_v1_dot_instance__service__pb2.PauseInstanceRequest.FromString,
+                    response_serializer=stateward_dot_v1_dot_instance__service__pb2.PauseInstanceResponse.SerializeToString,
+            ),
+            'ResumeInstance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeInstance,
+                    request_deserializer=stateward_dot_v1_dot_instance__service__pb2.ResumeInstanceRequest.FromString,
+                    response_serializer=stateward_dot_v1_dot_instance__service__pb2.ResumeInstanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +379,114 @@ class InstanceService:
             '/stateward.v1.InstanceService/ListTransitions',
             stateward_dot_v1_dot_instance__service__pb2.ListTransitionsRequest.SerializeToString,
             stateward_dot_v1_dot_instance__service__pb2.ListTransitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTimers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stateward.v1.InstanceService/ListTimers',
+            stateward_dot_v1_dot_instance__service__pb2.ListTimersRequest.SerializeToString,
+            stateward_dot_v1_dot_instance__service__pb2.ListTimersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTimer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stateward.v1.InstanceService/CancelTimer',
+            stateward_dot_v1_dot_instance__service__pb2.CancelTimerRequest.SerializeToString,
+            stateward_dot_v1_dot_instance__service__pb2.CancelTimerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseInstance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stateward.v1.InstanceService/PauseInstance',
+            stateward_dot_v1_dot_instance__service__pb2.PauseInstanceRequest.SerializeToString,
+            stateward_dot_v1_dot_instance__service__pb2.PauseInstanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeInstance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stateward.v1.InstanceService/ResumeInstance',
+            stateward_dot_v1_dot_instance__service__pb2.ResumeInstanceRequest.SerializeToString,
+            stateward_dot_v1_dot_instance__service__pb2.ResumeInstanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,6 +28,16 @@ class InstanceServiceStub:
     """Send one event. The reply comes after the transition is on disk, and after what `wait` asks for."""
     ListTransitions: aio.UnaryUnaryMultiCallable[instance_service_pb2.ListTransitionsRequest, instance_service_pb2.ListTransitionsResponse]
     """List an instance's history, oldest first. For administrators."""
+    ListTimers: aio.UnaryUnaryMultiCallable[instance_service_pb2.ListTimersRequest, instance_service_pb2.ListTimersResponse]
+    """List an instance's pending timers by their ids. For administrators."""
+    CancelTimer: aio.UnaryUnaryMultiCallable[instance_service_pb2.CancelTimerRequest, instance_service_pb2.CancelTimerResponse]
+    """Cancel a pending timer. The machine is not told. NOT_FOUND / TIMER_NOT_FOUND when it has fired or never was."""
+    PauseInstance: aio.UnaryUnaryMultiCallable[instance_service_pb2.PauseInstanceRequest, instance_service_pb2.PauseInstanceResponse]
+    """Pause an instance: events of callers are refused with FAILED_PRECONDITION / INSTANCE_PAUSED, and all else that
+    is addressed to it waits on disk. Services that are running go on. Pausing a paused instance does nothing.
+    """
+    ResumeInstance: aio.UnaryUnaryMultiCallable[instance_service_pb2.ResumeInstanceRequest, instance_service_pb2.ResumeInstanceResponse]
+    """Resume a paused instance: what has waited is delivered in order. Resuming one that is not paused does nothing."""
 
 class InstanceServiceServicer(metaclass=abc_1.ABCMeta):
     """Instances of the caller's organisation. The machine's own `allowRead` and `allowWrite` decide who may do what."""
@@ -79,5 +89,39 @@ class InstanceServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[instance_service_pb2.ListTransitionsRequest, abc.Awaitable[instance_service_pb2.ListTransitionsResponse]],
     ) -> abc.Awaitable[instance_service_pb2.ListTransitionsResponse]:
         """List an instance's history, oldest first. For administrators."""
+
+    @abc_1.abstractmethod
+    def ListTimers(
+        self,
+        request: instance_service_pb2.ListTimersRequest,
+        context: aio.ServicerContext[instance_service_pb2.ListTimersRequest, abc.Awaitable[instance_service_pb2.ListTimersResponse]],
+    ) -> abc.Awaitable[instance_service_pb2.ListTimersResponse]:
+        """List an instance's pending timers by their ids. For administrators."""
+
+    @abc_1.abstractmethod
+    def CancelTimer(
+        self,
+        request: instance_service_pb2.CancelTimerRequest,
+        context: aio.ServicerContext[instance_service_pb2.CancelTimerRequest, abc.Awaitable[instance_service_pb2.CancelTimerResponse]],
+    ) -> abc.Awaitable[instance_service_pb2.CancelTimerResponse]:
+        """Cancel a pending timer. The machine is not told. NOT_FOUND / TIMER_NOT_FOUND when it has fired or never was."""
+
+    @abc_1.abstractmethod
+    def PauseInstance(
+        self,
+        request: instance_service_pb2.PauseInstanceRequest,
+        context: aio.ServicerContext[instance_service_pb2.PauseInstanceRequest, abc.Awaitable[instance_service_pb2.PauseInstanceResponse]],
+    ) -> abc.Awaitable[instance_service_pb2.PauseInstanceResponse]:
+        """Pause an instance: events of callers are refused with FAILED_PRECONDITION / INSTANCE_PAUSED, and all else that
+        is addressed to it waits on disk. Services that are running go on. Pausing a paused instance does nothing.
+        """
+
+    @abc_1.abstractmethod
+    def ResumeInstance(
+        self,
+        request: instance_service_pb2.ResumeInstanceRequest,
+        context: aio.ServicerContext[instance_service_pb2.ResumeInstanceRequest, abc.Awaitable[instance_service_pb2.ResumeInstanceResponse]],
+    ) -> abc.Awaitable[instance_service_pb2.ResumeInstanceResponse]:
+        """Resume a paused instance: what has waited is delivered in order. Resuming one that is not paused does nothing."""
 
 def add_InstanceServiceServicer_to_server(servicer: InstanceServiceServicer, server: aio.Server) -> None: ...

@@ -11,7 +11,7 @@ export interface Authorisers {
   allowWrite: (question: unknown) => unknown;
 }
 
-/** undefined allows; a string says why not. */
+/** undefined allows; a string says why not, and is empty when the machine simply said no. */
 export type Verdict = string | undefined;
 
 export function ask(
@@ -27,7 +27,7 @@ export function ask(
     if (answer !== null && typeof answer === "object" && typeof (answer as { then?: unknown }).then === "function") {
       return bounded(name, answer as PromiseLike<unknown>, limitMs);
     }
-    return answer ? undefined : `${name} said no`;
+    return answer ? undefined : "";
   } catch (error) {
     return refused(name, error);
   }
@@ -41,7 +41,7 @@ function bounded(name: string, answer: PromiseLike<unknown>, limitMs: number): P
       resolve(verdict);
     };
     answer.then(
-      (value) => done(value ? undefined : `${name} said no`),
+      (value) => done(value ? undefined : ""),
       (error) => done(refused(name, error)),
     );
   });

@@ -6,8 +6,8 @@
  * in the same order. `spawn` inside `assign` yields a reference that comes to life when the turn runs.
  */
 
-import { Ref4, isRef4, markChild, reviveRefs4 } from "./ref4.ts";
-import { durable, freshContext } from "./gate5.ts";
+import { lenientJson } from "./json.ts";
+import { isRef4, markChild, Ref4, reviveRefs4 } from "./ref4.ts";
 import { noTimers, TimerBook } from "./timers.ts";
 import {
   type AnyEvent,
@@ -20,6 +20,7 @@ import {
   type Turn,
   type ViewParts,
 } from "./types.ts";
+import { durable, freshContext } from "./values.ts";
 import { v4interpreter, v4registry, v4serviceScope, v4utils } from "./vendored.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -54,10 +55,11 @@ export class Gate4 implements Gate {
   readonly #predictable: boolean;
   #recorded: Recorded[] | null = null;
 
-  constructor(machine: Any, owner: Owner) {
+  /** A copy of XState too old to know `predictableActionArguments` ignores it, and so must this. */
+  constructor(machine: Any, owner: Owner, old = false) {
     this.#machine = machine;
     this.#owner = owner;
-    this.#predictable = !!machine.config.predictableActionArguments;
+    this.#predictable = !old && !!machine.config.predictableActionArguments;
     machine._init();
     const service: Any = new (v4interpreter as Any).Interpreter(machine, {
       logger: (...args: unknown[]) => owner.log(...args),
@@ -188,10 +190,18 @@ export class Gate4 implements Gate {
     return history ? `,"history":${JSON.stringify(history)}` : "";
   }
 
+  outputJson(turn: Turn): string | undefined {
+    const state = turn.state as Any;
+    const last = (state.configuration as Any[]).find((node) => node.type === "final" && node.parent === this.#machine);
+    const event = (turn.record as Record4).event ?? state._event;
+    const output = last?.doneData && (v4utils as Any).mapContext(last.doneData, state.context, event);
+    return lenientJson(output, this.#owner.limits.contextBytes);
+  }
+
   view(turn: Turn): ViewParts {
     const state = turn.state as Any;
     const nodes = (state.configuration as Any[]).filter((n) => n.parent).sort((a, b) => a.order - b.order);
-    return { states: nodes.map((n) => n.path.join(".")), tags: [...(state.tags as Set<string>)].sort() };
+    return { states: nodes.map((n) => n.path.join(".")), tags: [...((state.tags ?? []) as Set<string>)].sort() };
   }
 
   #transition(state: Any, event: Any): Any {

@@ -8,7 +8,8 @@
  */
 
 import { deadActor, reviveRefs } from "./dead5.ts";
-import { lenientJson, notJson } from "./json.ts";
+import { lenientJson } from "./json.ts";
+import { type Moves, Seats } from "./seats5.ts";
 import { noTimers, TimerBook } from "./timers.ts";
 import {
   type AnyEvent,
@@ -21,6 +22,7 @@ import {
   type Turn,
   type ViewParts,
 } from "./types.ts";
+import { durable, freshContext } from "./values.ts";
 import { v5 } from "./vendored.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -35,15 +37,9 @@ type Step =
   | { kind: "exec"; action: Any }
   | { kind: "defer"; run: () => void };
 
-interface Undo {
-  created: Any[];
-  /** Actors that gave up their system id early, so that a new one can take it within the same turn. */
-  unseated: [Any, string][];
-}
-
 interface Record5 {
   steps: Step[];
-  undo: Undo;
+  moves: Moves;
   event: Any;
   initial: boolean;
 }
@@ -62,8 +58,7 @@ export class Gate5 implements Gate {
   /** What the scope does with an effect now: record it, or queue it behind the running turn. */
   #steps: Step[] | null = null;
   #deferred: (() => void)[] | null = null;
-  #undo: Undo | null = null;
-  #book: TimerBook | null = null;
+  readonly #seats: Seats;
 
   constructor(machine: Any, owner: Owner) {
     this.#machine = machine;
@@ -85,7 +80,7 @@ export class Gate5 implements Gate {
     const scope = actor._actorScope;
     scope.actionExecutor = (action: Any) => this.#execute(action);
     scope.defer = (run: () => void) => this.#defer(run);
-    this.#watchSystemIds(actor.system);
+    this.#seats = new Seats(actor.system);
   }
 
   begin(context: Record<string, unknown> | undefined, revision: number): Turn {
@@ -135,8 +130,8 @@ export class Gate5 implements Gate {
     const error = new Error(`the service '${child}' was lost: the process that ran it went away`);
     error.name = "ServiceLost";
     const event = { type: `xstate.error.actor.${child}`, error, actorId: child };
-    return this.#compute(without, event, revision, false, eventText5(event), () => {
-      this.#unseat(state.children[child]);
+    return this.#compute(without, event, revision, false, lossText(event), () => {
+      this.#seats.vacate(state.children[child]);
       if (this.#machine.getTransitionData(state, event).length > 0) {
         return this.#machine.transition(state, event, this.#actor._actorScope);
       }
@@ -168,7 +163,7 @@ export class Gate5 implements Gate {
   }
 
   undo(turn: Turn): void {
-    this.#rollBack((turn.record as Record5).undo);
+    this.#seats.takeBack((turn.record as Record5).moves);
   }
 
   restore(stored: Stored): Head {
@@ -243,9 +238,19 @@ export class Gate5 implements Gate {
     const nodes = state._nodes as Any[];
     // With regions side by side, the order of the nodes is the order in which XState 5 asks them.
     if (nodes.some((node) => node.type === "parallel")) text += `,"nodes":${JSON.stringify(nodes.map((node) => node.id))}`;
-    if (state.output !== undefined) text += `,"output":${lenientJson(state.output, this.#owner.limits.contextBytes) ?? "null"}`;
-    if (state.error !== undefined) text += `,"error":${lenientJson(state.error, this.#owner.limits.contextBytes) ?? "null"}`;
+    for (const member of ["output", "error"]) {
+      if (state[member] !== undefined) text += `,"${member}":${this.#lenient(state[member]) ?? "null"}`;
+    }
     return text;
+  }
+
+  outputJson(turn: Turn): string | undefined {
+    const state = turn.state as Any;
+    return this.#lenient(turn.status === "error" ? state.error : state.output);
+  }
+
+  #lenient(value: unknown): string | undefined {
+    return lenientJson(value, this.#owner.limits.contextBytes);
   }
 
   view(turn: Turn): ViewParts {
@@ -280,22 +285,21 @@ export class Gate5 implements Gate {
     fired?: string,
   ): Turn {
     const steps: Step[] = [];
-    const undo: Undo = { created: [], unseated: [] };
+    const moves = this.#seats.watch();
     const book = new TimerBook(head.timers, revision);
     if (fired !== undefined) book.fire(fired, true);
     this.#steps = steps;
-    this.#undo = undo;
-    this.#book = book;
     let state: Any;
     try {
       state = transition();
       this.#settleTimers(steps, book);
       if (state.status !== "active") book.cancelAll();
     } catch (error) {
-      this.#rollBack(undo);
+      this.#seats.takeBack(moves);
       throw error;
     } finally {
-      this.#steps = this.#undo = this.#book = null;
+      this.#steps = null;
+      this.#seats.rest();
     }
     return {
       state,
@@ -308,7 +312,7 @@ export class Gate5 implements Gate {
       eventText,
       effects: steps.length,
       children: this.#children(state, head.lost, steps),
-      record: { steps, undo, event, initial } satisfies Record5,
+      record: { steps, moves, event, initial } satisfies Record5,
     };
   }
 
@@ -332,7 +336,7 @@ export class Gate5 implements Gate {
     if (!EFFECTS.has(type)) throw new Refusal("UNKNOWN_EFFECT", `this server does not know the action ${type}`);
     if (type === "xstate.stopChild") {
       if (!params) return;
-      this.#unseat(params);
+      this.#seats.vacate(params);
       if (params._processingStatus === STOPPED) return;
     } else if (type === "xstate.spawnChild" && !params.actorRef) return;
     else if (type === "xstate.emit" && this.#actor.eventListeners.size === 0) return;
@@ -413,51 +417,8 @@ export class Gate5 implements Gate {
       this.#owner.fault(what, error);
     }
   }
-
-  /** Make system ids transactional: what a turn takes or gives up can be put back. */
-  #watchSystemIds(system: Any): void {
-    const take = system._set;
-    system._set = (systemId: string, actor: Any) => {
-      take(systemId, actor);
-      this.#undo?.created.push(actor);
-    };
-  }
-
-  #unseat(actor: Any): void {
-    const inner = actor._snapshot?.children;
-    if (inner) for (const child of Object.values(inner)) if (child) this.#unseat(child);
-    const systemId = actor.systemId;
-    if (typeof systemId !== "string" || actor.system.get(systemId) !== actor) return;
-    this.#undo!.unseated.push([actor, systemId]);
-    actor.system._unregister(actor);
-    actor.system._register(actor.sessionId, actor);
-  }
-
-  #rollBack(undo: Undo): void {
-    const system = this.#actor.system;
-    for (const actor of undo.created) system._unregister(actor);
-    for (const [actor, systemId] of undo.unseated) system._set(systemId, actor);
-    undo.created.length = undo.unseated.length = 0;
-  }
 }
 
-/** The machine's own context, copied so that no instance can change another's, under what the caller gave. */
-export function freshContext(own: unknown, given: Record<string, unknown> | undefined): Record<string, unknown> {
-  const copy = own && typeof own === "object" && notJson(own, () => false) === undefined
-    ? JSON.parse(JSON.stringify(own))
-    : { ...(own as object | undefined) };
-  return given ? { ...copy, ...given } : copy;
-}
-
-/** The JSON of an event that has to survive a restart. */
-export function durable(event: Any): string {
-  const fault = event && typeof event === "object" ? notJson(event, () => false) : " is not an object";
-  if (fault !== undefined) {
-    throw new Refusal("EVENT_UNSERIALIZABLE", `a delayed event must survive a restart, but event${fault}`);
-  }
-  return JSON.stringify(event);
-}
-
-function eventText5(event: { type: string; error: Error; actorId: string }): string {
+function lossText(event: { error: Error }): string {
   return JSON.stringify({ ...event, error: { name: event.error.name, message: event.error.message } });
 }

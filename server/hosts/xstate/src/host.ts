@@ -49,7 +49,8 @@ export class Host {
     const uid = frame[2] as number;
     const instance = this.#instances.get(uid);
     if (instance?.busy) {
-      instance.busy = instance.busy.then(() => this.serve(frame));
+      if (frame[0] !== 0) this.reply([0, "later", frame[0]]);
+      instance.waiting.push(frame);
       return;
     }
     instanceOf.run(uid, () => {
@@ -64,17 +65,18 @@ export class Host {
   }
 
   #wait(uid: number, id: number, result: Promise<unknown>): void {
+    // The peer's deadline is for what keeps the processor busy; this has a limit of its own.
     this.reply([0, "later", id]);
     const instance = this.#instances.get(uid);
-    const done = result.then(
+    if (instance) instance.busy = true;
+    result.then(
       (value) => this.reply([id, 1, value]),
       (error) => this.reply([id, 0, { reason: "HOST_BUG", message: clean(error) }]),
-    );
-    if (!instance) return;
-    const busy: Promise<void> = done.finally(() => {
-      if (instance.busy === busy) instance.busy = undefined;
+    ).finally(() => {
+      if (!instance) return;
+      instance.busy = false;
+      while (!instance.busy && instance.waiting.length > 0) this.serve(instance.waiting.shift()!);
     });
-    instance.busy = busy;
   }
 
   #perform(frame: Frame): unknown {
@@ -171,8 +173,9 @@ export class Host {
         const plain = (event.$$type === "scxml" ? event.data : event) as AnyEvent;
         const text = eventJson(plain, this.limits.contextBytes);
         const outcome = this.#turn(instance, () => instance.gate.next(head, event, revision, undefined), text, event);
-        if (outcome[0] === FAILED) instance.fault(`the event ${clean(plain.type, 200)} of a service`, outcome[2]);
-        return outcome;
+        if (outcome[0] !== FAILED) return outcome;
+        instance.fault(`the event ${clean(plain.type, 200)} of a service`, outcome[2]);
+        return [...outcome, text];
       }
       case LOST:
         if (head.status !== "active") return SKIPPED;
@@ -248,9 +251,9 @@ export class Host {
   }
 
   #open(uid: number, name: string): Instance {
-    const { dialect, machine } = this.loaded;
+    const { dialect, machine, old } = this.loaded;
     const instance = new Instance(uid, name, this.limits, this.tell, (owner) => {
-      return dialect === "v5" ? new Gate5(machine, owner) : new Gate4(machine, owner);
+      return dialect === "v5" ? new Gate5(machine, owner) : new Gate4(machine, owner, old);
     });
     this.#instances.set(uid, instance);
     return instance;

@@ -5,7 +5,7 @@
  */
 
 import { notJson } from "./json.ts";
-import { clean } from "./wire.ts";
+import { clean, type Frame } from "./wire.ts";
 import { type AnyEvent, type Gate, type Head, type Limits, type Owner, Refusal, type Stored, type Turn } from "./types.ts";
 
 const stringify = JSON.stringify;
@@ -28,8 +28,9 @@ export class Instance implements Owner {
   readonly gate: Gate;
   revision = 0;
   head: Head | undefined;
-  /** Work that waits for an authoriser's promise; whatever comes for the instance meanwhile waits behind it. */
-  busy: Promise<void> | undefined;
+  /** Whether an authoriser's promise is awaited; whatever comes for the instance meanwhile waits behind it. */
+  busy = false;
+  readonly waiting: Frame[] = [];
   readonly #pending: Pending[] = [];
   #inbox: unknown[] = [];
   #announced = false;
@@ -160,7 +161,7 @@ export class Instance implements Owner {
     const context = turn.context;
     const fault = notJson(context, (value) => this.gate.isRef(value));
     if (fault !== undefined) {
-      throw new Refusal("CONTEXT_NOT_JSON", clean(`the context must be plain JSON, but context${fault}`, 400));
+      throw new Refusal("CONTEXT_NOT_JSON", clean(`the context must be plain JSON, but context${shortened(fault)}`));
     }
     const contextText = stringify(context) ?? "{}";
     const limit = this.limits.contextBytes;
@@ -185,8 +186,21 @@ export class Instance implements Owner {
     const open = (context as { public?: unknown } | undefined)?.public;
     const openText = open !== null && typeof open === "object" && !Array.isArray(open) ? stringify(open) : null;
     const view = this.gate.view(turn);
-    const eventText = turn.eventText ?? givenText;
-    return [0, eventText, snapshot, valueText, view.states, view.tags, openText, turn.status, settled, turn.timerOps, turn.effects];
+    const outputText = turn.status === "active" ? null : this.gate.outputJson(turn) ?? null;
+    return [
+      0,
+      turn.eventText ?? givenText,
+      snapshot,
+      valueText,
+      view.states,
+      view.tags,
+      openText,
+      turn.status,
+      settled,
+      turn.timerOps,
+      turn.effects,
+      outputText,
+    ];
   }
 
   #settle(turn: Turn): void {
@@ -194,6 +208,10 @@ export class Instance implements Owner {
     this.head = turn;
     this.gate.run(turn);
   }
+}
+
+function shortened(path: string): string {
+  return path.length > 300 ? `${path.slice(0, 60)}…${path.slice(-100)}` : path;
 }
 
 function utf8Length(text: string): number {

@@ -19,9 +19,12 @@ type Any = any;
 export interface Loaded extends Authorisers {
   dialect: Dialect;
   machine: Any;
+  /** The machine is of a copy of XState 4 that does not know `predictableActionArguments`. */
+  old?: boolean;
 }
 
 const ENTRY = "stateward:entry/";
+const REFUSED = "stateward:refused/";
 const HANDOVER = "__stateward_vendored";
 
 export class Loader {
@@ -92,11 +95,12 @@ export class Loader {
 
   #resolve(specifier: string): string {
     if (specifier.startsWith(ENTRY)) return this.#name;
-    if (specifier.startsWith("stateward:xstate/")) return specifier;
+    if (specifier.startsWith("stateward:xstate/") && specifier.slice(17) in vendored) return specifier;
     const found = vendoredKey(specifier, this.#bare);
     if (!found) {
+      // Not an exception: thrown here, the runtime would fall back to its own modules for `node:`.
       this.#unresolved ??= specifier;
-      throw new Error(`cannot import '${specifier}'`);
+      return `${REFUSED}${encodeURIComponent(specifier)}`;
     }
     this.#open ||= found.open;
     return `stateward:xstate/${found.key}`;
@@ -104,6 +108,10 @@ export class Loader {
 
   #source(url: string): string {
     if (url === this.#name) return this.#text;
+    if (url.startsWith(REFUSED)) {
+      const name = decodeURIComponent(url.slice(REFUSED.length));
+      return `throw new Error(${JSON.stringify(`cannot import '${name}'`)});`;
+    }
     const key = url.slice("stateward:xstate/".length);
     const names = Object.keys(vendored[key]);
     const rest = names.filter((name) => name !== "default");

@@ -42,8 +42,8 @@ async function load(frame: Frame): Promise<void> {
   log = bounded((uid, level, text) => wire.send([0, "log", uid, level, text]), limits.logBytes, limits.logLines, now);
   try {
     const loaded = await loader.load(source, language === "ts");
-    probe(loaded.machine, loaded.dialect);
-    host = new Host(loaded, limits, tell, (answer) => wire.send(answer));
+    const { old } = probe(loaded.machine, loaded.dialect);
+    host = new Host({ ...loaded, old }, limits, tell, (answer) => wire.send(answer));
     wire.send([id, 1, [loaded.dialect, clean(loaded.machine.id, 500)]]);
   } catch (error) {
     const refusal = error instanceof Refusal ? error : new Refusal("MODULE_LOAD_FAILED", clean(error));

@@ -55,12 +55,29 @@ export function takeConsole(log: Log, format: (args: unknown[]) => string): void
   Object.defineProperty(globalThis, "console", { value: console, writable: true, configurable: true });
 }
 
-/** Failures nobody handles are logged; they never end the process. */
+/**
+ * Failures nobody handles are logged; they never end the process. What a timer throws is caught in its own
+ * context, for the runtime reports it outside of any; for a rejected promise there is no such place.
+ */
 export function catchStrays(log: Log, format: (args: unknown[]) => string): void {
   const stray = (what: string, error: unknown) => {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : format([error]);
     log(instanceOf.getStore() ?? null, "error", `${what}: ${text}`);
   };
+  for (const name of ["setTimeout", "setInterval", "queueMicrotask"] as const) {
+    const start = globalThis[name] as (run: (...args: unknown[]) => unknown, ...rest: unknown[]) => unknown;
+    const caught = (run: unknown, ...rest: unknown[]) => {
+      if (typeof run !== "function") throw new TypeError(`${name} needs a function`);
+      return start((...args) => {
+        try {
+          return run(...args);
+        } catch (error) {
+          stray("uncaught", error);
+        }
+      }, ...rest);
+    };
+    Object.defineProperty(globalThis, name, { value: caught, writable: true, configurable: true });
+  }
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     stray("unhandled rejection", event.reason);

@@ -13,24 +13,29 @@ import { type Dialect, v4, v5 } from "./vendored.ts";
 // deno-lint-ignore no-explicit-any
 type Any = any;
 
-/** Raise MODULE_XSTATE_UNSUPPORTED unless machines of this machine's class keep still. */
-export function probe(machine: Any, dialect: Dialect): void {
+/**
+ * Raise MODULE_XSTATE_UNSUPPORTED unless machines of this machine's class keep still. Tell whether they are of
+ * a version 4 that does not know `predictableActionArguments`.
+ */
+export function probe(machine: Any, dialect: Dialect): { old: boolean } {
   const own = dialect === "v5" ? machine instanceof (v5 as Any).StateMachine : machine instanceof (v4 as Any).StateNode;
-  if (own) return;
-  let kept = false;
-  try {
-    kept = keepsStill(machine.constructor, dialect);
-  } catch {
-    // An unknown shape is an answer too.
-  }
-  if (kept) return;
+  if (own || holds(machine.constructor, dialect, false)) return { old: false };
+  if (dialect === "v4" && holds(machine.constructor, dialect, true)) return { old: true };
   throw new Refusal(
     "MODULE_XSTATE_UNSUPPORTED",
     "the module carries its own copy of xstate, of a version this server cannot hold: leave xstate out of the bundle",
   );
 }
 
-function keepsStill(Machine: Any, dialect: Dialect): boolean {
+function holds(Machine: Any, dialect: Dialect, old: boolean): boolean {
+  try {
+    return keepsStill(Machine, dialect, old);
+  } catch {
+    return false; // an unknown shape is an answer too
+  }
+}
+
+function keepsStill(Machine: Any, dialect: Dialect, old: boolean): boolean {
   const calls: unknown[] = [];
   const act = () => void calls.push(0);
   const ran = () => calls.length;
@@ -50,7 +55,7 @@ function keepsStill(Machine: Any, dialect: Dialect): boolean {
     fault() {},
     log() {},
   };
-  const gate: Gate = dialect === "v5" ? new Gate5(probed, owner) : new Gate4(probed, owner);
+  const gate: Gate = dialect === "v5" ? new Gate5(probed, owner) : new Gate4(probed, owner, old);
   const first: Turn = gate.begin(undefined, 1);
   if (ran() !== 0 || first.effects !== 1 || first.timerOps.length !== 1) return false;
   gate.run(first);

@@ -89,6 +89,8 @@ export interface Gate {
   /** What of the snapshot goes beside value, context and children: raw JSON members, each with a leading comma. */
   extraJson(turn: Turn): string;
   view(turn: Turn): ViewParts;
+  /** What a machine that has ended gives to whoever waited for it: its output, or the error it ended on. */
+  outputJson(turn: Turn): string | undefined;
 }
 
 export interface ViewParts {

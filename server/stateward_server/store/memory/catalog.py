@@ -43,6 +43,9 @@ class MemoryCatalog:
         self._tables.machines.pop((org, name), None)
         for version in self._tables.versions_of(org, name):
             del self._tables.versions[version.id], self._tables.modules[version.id]
+        for letter in list(self._tables.letters.values()):
+            if (letter.owner.org, letter.owner.machine) == (org, name):
+                del self._tables.letters[letter.id]
         self._tables.record(request)
         return True
 

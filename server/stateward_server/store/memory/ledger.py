@@ -7,6 +7,7 @@ are in `ports/store.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 from stateward_server.model.ledger import (
@@ -15,6 +16,7 @@ from stateward_server.model.ledger import (
     Committed,
     Conflict,
     InstanceKey,
+    Parent,
     Repeated,
     TimerRow,
     Transition,
@@ -22,14 +24,16 @@ from stateward_server.model.ledger import (
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceUid, MachineName, OrgId
 from stateward_server.ports.store import Loaded, LoggedChange
+from stateward_server.store.memory.mail import MemoryMail
 from stateward_server.store.memory.tables import Record, Tables
 from stateward_server.store.shape import check_batch
 
 
-class MemoryLedger:
+class MemoryLedger(MemoryMail):
     """The ledger's half of the memory store."""
 
     def __init__(self, tables: Tables) -> None:
+        MemoryMail.__init__(self, tables)
         self._tables = tables
         self._records = tables.records
         self._uids = count(1)
@@ -80,7 +84,19 @@ class MemoryLedger:
                 change for change in self._log if change.instance.uid != uid or not change.transition
             ]
             self._log.append(LoggedChange(self._position, record.loaded().instance, None))
+        for letter in list(self._tables.letters.values()):
+            if letter.uid == uid:
+                del self._tables.letters[letter.id]
         self._tables.record(request)
+
+    async def set_paused(self, uid: InstanceUid, request: RequestRecord | None, *, paused: bool) -> None:
+        if record := self._records.get(uid):
+            record.instance = replace(record.instance, paused=paused)
+        self._tables.record(request)
+
+    async def set_parent(self, uid: InstanceUid, parent: Parent) -> None:
+        if record := self._records.get(uid):
+            record.instance = replace(record.instance, parent=parent)
 
     async def position(self) -> int:
         return self._position
@@ -142,6 +158,8 @@ class MemoryLedger:
             record.timers.pop(id_, None)
         for timer in commit.timers_set:
             record.timers[timer.id] = timer
+        if commit.extra is not None:
+            self._write_extra(commit.instance, commit.extra)
         for transition in commit.transitions:
             self._position += 1
             self._log.append(LoggedChange(self._position, commit.instance, transition))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from stateward_server.model.ledger import Instance, TimerRow, Transition
+from stateward_server.model.ledger import DeadLetter, Instance, Owed, TimerRow, Transition
 from stateward_server.model.machine import Machine, Module, RequestRecord, Version
 from stateward_server.model.names import InstanceUid, MachineName, OrgId, VersionId
 from stateward_server.ports.store import Loaded
@@ -43,6 +43,8 @@ class Tables:
     orgs: dict[OrgId, int] = field(default_factory=dict)
     credentials: dict[bytes, tuple[OrgId, int]] = field(default_factory=dict)
     keys: dict[str, tuple[OrgId, tuple[str, ...], int]] = field(default_factory=dict)
+    outbox: dict[int, Owed] = field(default_factory=dict)
+    letters: dict[int, DeadLetter] = field(default_factory=dict)
 
     def instances_of(self, org: OrgId, machine: MachineName) -> list[InstanceUid]:
         """Return the uids of a machine's instances."""

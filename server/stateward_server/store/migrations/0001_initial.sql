@@ -1,9 +1,9 @@
 -- The ledger: instances, what happened to them, what is due; then the catalog, access, and the store's own row.
 --
--- Write cost decides here. One transition must dirty as few pages as it can: the row itself (appended), its place in
--- (uid, revision) and, if it has a request id, its place in (uid, request_id). So the state of an instance lives in its
--- last transition only, and the row in `instances` is never updated.
--- Foreign keys are deferred because an immediate one makes SQLite journal every page of a statement of many rows.
+-- Write cost decides here. One transition must dirty as few pages as it can: the row itself (appended), its place
+-- in (uid, revision) and, if it has a request id, its place in (uid, request_id). So the state of an instance lives
+-- in its last transition only, and the row in `instances` is never updated. Foreign keys are deferred because an
+-- immediate one makes SQLite journal every page of a statement of many rows.
 
 PRAGMA application_id = 1398036292; -- "STWD": tells our file from any other SQLite database
 

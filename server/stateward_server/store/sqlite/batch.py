@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeAlias
 
 from stateward_server.model.ledger import Commit, CommitResult, Committed, Conflict, Repeated, Transition
 from stateward_server.model.names import InstanceUid
-from stateward_server.store.sqlite import queries, rows
+from stateward_server.store.sqlite import mail_rows, queries, rows
+from stateward_server.store.sqlite.catalog import request_row
 from stateward_server.store.sqlite.writer import transaction
 
 _INSTANCES = rows.MultiRow(queries.INSERT_INSTANCES, queries.INSTANCE)
@@ -23,6 +24,10 @@ _TIMERS_GONE = rows.MultiRow(queries.DELETE_TIMERS, queries.THIS_TIMER, " OR ")
 _TIMERS = rows.MultiRow(queries.SET_TIMERS, queries.TIMER)
 _SETTLED = rows.MultiRow(queries.DELETE_UNSETTLED, queries.THIS_UID, " OR ")
 _UNSETTLED = rows.MultiRow(queries.INSERT_UNSETTLED, queries.UID)
+_PARCELS = rows.MultiRow(queries.INSERT_PARCELS, queries.PARCEL)
+_LETTERS = rows.MultiRow(queries.INSERT_LETTERS, queries.LETTER)
+_LETTERS_GONE = rows.MultiRow(queries.DELETE_LETTERS, queries.THIS_LETTER, " OR ")
+_REQUESTS = rows.MultiRow(queries.PUT_REQUESTS, queries.REQUEST)
 
 
 class _Head(NamedTuple):
@@ -122,12 +127,26 @@ def _tables(based: Sequence[_Based]) -> _Tables:
         if (after := _next_head(commit, before)).settled is not before.settled
     ]
     return (
+        *_extra_tables(commits),
         (_INSTANCES, [rows.instance_row(commit.instance) for commit in commits if commit.base_revision == 0]),
         (_TIMERS_GONE, [(commit.instance.uid, id_) for commit in commits for id_ in commit.timers_gone]),
         (_TIMERS, [rows.timer_values(timer) for commit in commits for timer in commit.timers_set]),
         (_SETTLED, [(uid,) for uid, settled in flips if settled]),
         (_UNSETTLED, [(uid,) for uid, settled in flips if not settled]),
         (_TRANSITIONS, [row for commit in commits for row in rows.transition_rows(commit)]),
+    )
+
+
+def _extra_tables(commits: Sequence[Commit]) -> _Tables:
+    """Return what few commits have besides; most batches have none."""
+    extras = [(commit.instance, commit.extra) for commit in commits if commit.extra is not None]
+    if not extras:
+        return ()
+    return (
+        (_PARCELS, [mail_rows.parcel_row(head, parcel) for head, extra in extras for parcel in extra.outbox]),
+        (_LETTERS, [mail_rows.letter_row(letter) for _, extra in extras for letter in extra.letters]),
+        (_LETTERS_GONE, [(letter,) for _, extra in extras for letter in extra.letters_gone]),
+        (_REQUESTS, [request_row(extra.request) for _, extra in extras if extra.request]),
     )
 
 

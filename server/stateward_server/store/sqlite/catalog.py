@@ -43,6 +43,7 @@ class SqliteCatalog:
             if db.execute(queries.HAS_INSTANCES, (org, name)).fetchone():
                 return False
             db.execute(queries.DELETE_MACHINE, (org, name))
+            db.execute(queries.DELETE_LETTERS_OF_MACHINE, (org, name))
             return True
 
         return await self._change(change, request)
@@ -106,8 +107,11 @@ class SqliteCatalog:
 
 def put_request(db: sqlite3.Connection, record: RequestRecord) -> None:
     """Record a request in the open transaction; of two that ran at once, the first stays on record."""
-    values = (record.org, record.id, record.digest, record.outcome, record.time_ms)
-    db.execute(queries.PUT_REQUEST, values)
+    db.execute(f"{queries.PUT_REQUESTS} {queries.REQUEST}", request_row(record))
+
+
+def request_row(record: RequestRecord) -> Row:
+    return (record.org, record.id, record.digest, record.outcome, record.time_ms)
 
 
 def _machine(row: Row) -> Machine:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from stateward_server.model.ledger import Commit, CommitResult, InstanceKey, TimerRow, Transition
+from stateward_server.model.ledger import Commit, CommitResult, InstanceKey, Parent, TimerRow, Transition
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceUid, MachineName, OrgId
 from stateward_server.ports.store import Loaded
@@ -87,11 +87,25 @@ class SqliteLedger:
             with transaction(db):
                 db.execute(queries.RECORD_DELETION, (uid,))
                 db.execute(queries.DELETE_INSTANCE, (uid,))
+                db.execute(queries.DELETE_LETTERS_OF, (uid,))
                 if request:
                     put_request(db, request)
             self._batch.forget(uid)
 
         await self._writer.run(work)
+
+    async def set_paused(self, uid: InstanceUid, request: RequestRecord | None, *, paused: bool) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                db.execute(queries.SET_PAUSED, (paused, uid))
+                if request:
+                    put_request(db, request)
+
+        await self._writer.run(work)
+
+    async def set_parent(self, uid: InstanceUid, parent: Parent) -> None:
+        values = (parent.uid, parent.machine, parent.name, parent.child, uid)
+        await self._writer.run(lambda db: db.execute(queries.SET_PARENT, values).rowcount)
 
     async def due_after(self, after: tuple[int, InstanceUid, str], limit: int) -> Sequence[TimerRow]:
         return [rows.timer(row) for row in await self._readers.rows(queries.DUE_AFTER, (*after, limit))]

@@ -8,18 +8,21 @@ bound. Each read runs on an index, which a test checks against SQLite's own plan
 
 from __future__ import annotations
 
-# -- Ledger and timers
-# --------------------------------------------------------------------------------------------
+# --- Ledger and timers ---
 
 TRANSITION_COLUMNS = (
     "revision, epoch, time_ms, cause, version, status, settled, value, states, tags, public, event,"
     " request_id, request_digest, snapshot"
 )
-TIMER_COLUMNS = "uid, id, due_ms, target, event"
+TIMER_COLUMNS = "uid, id, due_ms, target, event, to_machine, to_name"
+INSTANCE_COLUMNS = (
+    "uid, org, machine, name, created_at, paused, parent_uid, parent_machine, parent_name, child"
+)
 
 _LAST = ", ".join(f"t.{column}" for column in TRANSITION_COLUMNS.split(", "))
+_HEAD = ", ".join(f"i.{column}" for column in INSTANCE_COLUMNS.split(", "))
 _LOAD = (
-    f"SELECT i.uid, i.org, i.machine, i.name, i.created_at, {_LAST} FROM instances AS i JOIN transitions AS t"
+    f"SELECT {_HEAD}, {_LAST} FROM instances AS i JOIN transitions AS t"
     " ON t.uid = i.uid AND t.revision = (SELECT max(revision) FROM transitions WHERE uid = i.uid)"
 )
 LOAD_BY_KEY = f"{_LOAD} WHERE i.org = ? AND i.machine = ? AND i.name = ?"
@@ -43,12 +46,12 @@ TIMERS_OF = f"SELECT {TIMER_COLUMNS} FROM timers WHERE uid = ? ORDER BY id"
 # Written many rows at a time, see `rows.MultiRow`. OR ROLLBACK, because the default promises to undo a
 # statement that fails halfway by itself, for which SQLite copies every page before it changes it. The timers
 # are found by a chain of ORs, as for `IN (VALUES …)` SQLite would rather read the whole table.
-INSERT_INSTANCES = "INSERT OR ROLLBACK INTO instances (uid, org, machine, name, created_at) VALUES"
-INSTANCE = "(?, ?, ?, ?, ?)"
+INSERT_INSTANCES = f"INSERT OR ROLLBACK INTO instances ({INSTANCE_COLUMNS}) VALUES"
+INSTANCE = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_TRANSITIONS = f"INSERT OR ROLLBACK INTO transitions (uid, {TRANSITION_COLUMNS}) VALUES"
 TRANSITION = f"(?{', ?' * len(TRANSITION_COLUMNS.split(','))})"
 SET_TIMERS = f"INSERT OR REPLACE INTO timers ({TIMER_COLUMNS}) VALUES"
-TIMER = "(?, ?, ?, ?, ?)"
+TIMER = "(?, ?, ?, ?, ?, ?, ?)"
 DELETE_TIMERS = "DELETE FROM timers WHERE"
 THIS_TIMER = "(uid = ? AND id = ?)"
 
@@ -58,22 +61,64 @@ INSERT_UNSETTLED = "INSERT OR IGNORE INTO unsettled (uid) VALUES"
 UID = "(?)"
 
 DELETE_INSTANCE = "DELETE FROM instances WHERE uid = ?"  # history and timers go by cascade
+SET_PAUSED = "UPDATE instances SET paused = ? WHERE uid = ?"
+SET_PARENT = (
+    "UPDATE instances SET parent_uid = ?, parent_machine = ?, parent_name = ?, child = ? WHERE uid = ?"
+)
 RESERVE_UIDS = "UPDATE meta SET last_uid = last_uid + ?"
 LAST_UID = "SELECT last_uid FROM meta"
 
-# -- The total order
-# -------------------------------------------------------------------------------------------------
+# --- Outbox and dead letters ---
+
+_SENDER_COLUMNS = "uid, org, machine, name"
+PARCEL_COLUMNS = "kind, to_machine, to_name, to_uid, child, version, payload, attempt, not_before"
+LETTER_COLUMNS = (
+    f"{_SENDER_COLUMNS}, position, kind, child, due_ms, target, to_machine, to_name, to_uid, version,"
+    " payload, reason, message, attempts, time_ms"
+)
+INSERT_PARCELS = f"INSERT OR ROLLBACK INTO outbox ({_SENDER_COLUMNS}, {PARCEL_COLUMNS}) VALUES"
+PARCEL = f"(?{', ?' * 12})"
+OWED_AFTER = (
+    f"SELECT position, {_SENDER_COLUMNS}, {PARCEL_COLUMNS} FROM outbox"
+    " WHERE position > ? ORDER BY position LIMIT ?"
+)
+ACKNOWLEDGE = "DELETE FROM outbox WHERE position = ?"
+POSTPONE = "UPDATE outbox SET attempt = ?, not_before = ? WHERE position = ?"
+RETURN_PARCEL = (
+    f"INSERT INTO outbox (position, {_SENDER_COLUMNS}, {PARCEL_COLUMNS})"
+    f" VALUES (?{', ?' * 13}) ON CONFLICT DO NOTHING"
+)
+INSERT_LETTERS = f"INSERT OR ROLLBACK INTO dead_letters ({LETTER_COLUMNS}) VALUES"
+LETTER = f"(?{', ?' * 17})"
+DELETE_LETTERS = "DELETE FROM dead_letters WHERE"
+THIS_LETTER = "(id = ?)"
+DELETE_LETTER = f"{DELETE_LETTERS} id = ?"
+DELETE_LETTERS_OF = "DELETE FROM dead_letters WHERE uid = ?"
+DELETE_LETTERS_OF_MACHINE = "DELETE FROM dead_letters WHERE org = ? AND machine = ?"
+GET_LETTER = (
+    f"SELECT id, {LETTER_COLUMNS} FROM dead_letters WHERE id = ? AND org = ? AND machine = ? AND name = ?"
+)
+LIST_LETTERS = (
+    f"SELECT id, {LETTER_COLUMNS} FROM dead_letters WHERE org = ? AND machine = ? AND id > ?"
+    " ORDER BY id LIMIT ?"
+)
+LIST_LETTERS_OF = (
+    f"SELECT id, {LETTER_COLUMNS} FROM dead_letters WHERE org = ? AND machine = ? AND name = ? AND id > ?"
+    " ORDER BY id LIMIT ?"
+)
+
+# --- The total order ---
 
 POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'transitions'"
 EPOCH_AT = "SELECT epoch FROM transitions WHERE position <= ? ORDER BY position DESC LIMIT 1"
 CHANGES_AFTER = (
-    f"SELECT t.position, i.uid, i.org, i.machine, i.name, i.created_at, {_LAST}"
+    f"SELECT t.position, {_HEAD}, {_LAST}"
     " FROM transitions AS t CROSS JOIN instances AS i ON i.uid = t.uid"
     " WHERE t.position > ? AND i.org = ? AND i.machine = ? ORDER BY t.position LIMIT ?"
 )
 DELETIONS_AFTER = (
     "SELECT uid, name, version, created_at, position FROM deletions"
-    " WHERE org = ? AND machine = ? AND position >= ? AND position <= ? ORDER BY id"
+    " WHERE org = ? AND machine = ? AND position >= ? AND position <= ? ORDER BY position, id"
 )
 RECORD_DELETION = (
     "INSERT INTO deletions (org, machine, name, uid, version, created_at, position)"
@@ -83,8 +128,7 @@ RECORD_DELETION = (
     " WHERE i.uid = ? ORDER BY t.revision DESC LIMIT 1"
 )
 
-# -- Catalog and requests
-# -----------------------------------------------------------------------------------------
+# --- Catalog and requests ---
 
 _VERSION_COLUMNS = "id, org, machine, dialect, client_info, source_bytes, created_at"
 _CURRENT = ", ".join(f"v.{column}" for column in _VERSION_COLUMNS.split(", "))
@@ -113,12 +157,10 @@ SET_CURRENT = (
     "UPDATE machines SET current_version = ?1 WHERE org = ?2 AND name = ?3"
     " AND EXISTS (SELECT 1 FROM versions WHERE id = ?1 AND org = ?2 AND machine = ?3)"
 )
-PUT_REQUEST = (
-    "INSERT INTO requests (org, id, digest, outcome, time_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-)
+PUT_REQUESTS = "INSERT OR IGNORE INTO requests (org, id, digest, outcome, time_ms) VALUES"
+REQUEST = "(?, ?, ?, ?, ?)"
 
-# -- Access
-# -------------------------------------------------------------------------------------------------------
+# --- Access ---
 
 CREATE_ORG = "INSERT INTO orgs (id, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
 LIST_ORGS = "SELECT id FROM orgs ORDER BY id"
@@ -127,8 +169,7 @@ FIND_CREDENTIAL = "SELECT org FROM credentials WHERE digest = ?"
 PUT_KEY = "INSERT OR REPLACE INTO signing_keys (id, org, scopes, created_at) VALUES (?, ?, ?, ?)"
 FIND_KEY = "SELECT org, scopes FROM signing_keys WHERE id = ?"
 
-# -- The store's own row
-# ------------------------------------------------------------------------------------------
+# --- The store's own row ---
 
 CREATE_META = "INSERT INTO meta (id, store_id, epoch, last_uid) VALUES (1, ?, 0, 0) ON CONFLICT DO NOTHING"
 RAISE_EPOCH = "UPDATE meta SET epoch = max(epoch + 1, ?)"

@@ -18,12 +18,13 @@ from stateward_server.model.ledger import (
     Commit,
     Instance,
     InstanceKey,
+    Parent,
     RequestTag,
     TimerRow,
     Transition,
 )
 from stateward_server.model.names import InstanceUid
-from stateward_server.model.step import Status, View
+from stateward_server.model.step import Ref, Status, View
 from stateward_server.ports.store import Loaded, LoggedChange
 
 Row = tuple[Any, ...]
@@ -76,8 +77,11 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 def instance_row(instance: Instance) -> Row:
-    key = instance.key
-    return (instance.uid, key.org, key.machine, key.name, instance.created_at)
+    key, parent = instance.key, instance.parent
+    head = (instance.uid, key.org, key.machine, key.name, instance.created_at, instance.paused)
+    if parent is None:
+        return (*head, None, None, None, None)
+    return (*head, parent.uid, parent.machine, parent.name, parent.child)
 
 
 def transition_rows(commit: Commit) -> Iterator[Row]:
@@ -117,9 +121,11 @@ def transition(row: Row) -> Transition:
 
 def loaded(row: Row) -> Loaded:
     """Read a row of one of the LOAD queries: an instance's columns, then those of its last transition."""
-    uid, org, machine, name, created_at, *rest = row
+    uid, org, machine, name, created_at, paused, parent_uid, parent_machine, parent_name, child, *rest = row
     last = transition(tuple(rest))
-    return Loaded(Instance(uid, InstanceKey(org, machine, name), last.version, created_at), last)
+    parent = None if parent_uid is None else Parent(parent_uid, parent_machine, parent_name, child)
+    key = InstanceKey(org, machine, name)
+    return Loaded(Instance(uid, key, last.version, created_at, parent, bool(paused)), last)
 
 
 def logged(row: Row) -> LoggedChange:
@@ -129,13 +135,16 @@ def logged(row: Row) -> LoggedChange:
 
 
 def timer_values(timer: TimerRow) -> Row:
-    return (timer.uid, timer.id, timer.due_ms, timer.target, timer.event_json)
+    to = timer.to
+    machine, instance = (None, None) if to is None else (to.machine, to.instance)
+    return (timer.uid, timer.id, timer.due_ms, timer.target, timer.event_json, machine, instance)
 
 
 def timer(row: Row) -> TimerRow:
     """Read a row of TIMER_COLUMNS."""
-    uid, id_, due_ms, target, event = row
-    return TimerRow(InstanceUid(uid), id_, due_ms, event, target)
+    uid, id_, due_ms, target, event, machine, instance = row
+    to = None if machine is None else Ref(machine, instance)
+    return TimerRow(InstanceUid(uid), id_, due_ms, event, target, to)
 
 
 # A machine has few distinct sets of states and tags, and they come by again and again.

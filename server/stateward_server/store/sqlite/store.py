@@ -20,6 +20,7 @@ from stateward_server.store.sqlite.catalog import SqliteCatalog
 from stateward_server.store.sqlite.changes import SqliteChanges
 from stateward_server.store.sqlite.ledger import SqliteLedger
 from stateward_server.store.sqlite.lock import DirectoryLock
+from stateward_server.store.sqlite.mail import SqliteMail
 from stateward_server.store.sqlite.readers import Readers
 from stateward_server.store.sqlite.schema import migrate, scripts
 from stateward_server.store.sqlite.writer import Writer, transaction
@@ -27,7 +28,7 @@ from stateward_server.store.sqlite.writer import Writer, transaction
 DATABASE = "stateward.db"
 
 
-class SqliteStore(SqliteLedger, SqliteChanges, SqliteCatalog, SqliteAccess):
+class SqliteStore(SqliteLedger, SqliteChanges, SqliteMail, SqliteCatalog, SqliteAccess):
     """One data directory, open. Make it with `SqliteStore.open`."""
 
     def __init__(
@@ -35,6 +36,7 @@ class SqliteStore(SqliteLedger, SqliteChanges, SqliteCatalog, SqliteAccess):
     ) -> None:
         SqliteLedger.__init__(self, writer, readers)
         SqliteChanges.__init__(self, readers)
+        SqliteMail.__init__(self, writer, readers)
         self._identity = identity
         self._closing = closing
 

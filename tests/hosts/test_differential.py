@@ -1,0 +1,45 @@
+"""Random charts under random events run as the XState library itself runs them, restores and aborts in between.
+
+Run it by hand over more seeds with `deno run` as below; a mismatch prints its seed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from deno import find_deno_bin  # type: ignore[import-untyped]  # the package has no stubs
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAM = Path(__file__).parent / "differential" / "main.ts"
+CHARTS = 120
+EVENTS = 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["v5", "v4", "v4-predictable"])
+def test_a_random_chart_runs_as_the_library_runs_it(variant: str) -> None:
+    command = [
+        find_deno_bin(),
+        "run",
+        "--quiet",
+        "--no-prompt",
+        "--frozen",
+        f"--config={ROOT / 'server' / 'hosts' / 'xstate' / 'deno.json'}",
+        "--allow-env=NODE_ENV",
+        str(PROGRAM),
+        variant,
+        "1",
+        str(CHARTS),
+        str(EVENTS),
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=55)
+    assert done.stdout, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert "error" not in told, f"seed {told['seed']}: {told['error']}"
+    assert told["steps"] > 10 * CHARTS
+    assert told["restores"] > CHARTS / 4
+    assert told["aborts"] > CHARTS
+    assert told["jobs"] > CHARTS / 2
