@@ -1,7 +1,7 @@
 """A server of machines that are Python functions, for tests of what instances send each other.
 
-A machine gets its context and an event, and returns what it moves to; whatever it raises is MACHINE_THREW. The
-ledger is in memory, the clock is the test's, and a restart is a new engine on the same ledger.
+A machine gets its context and an event, and returns what it moves to; whatever it raises is MACHINE_THREW.
+The ledger is in memory, the clock is the test's, and a restart is a new engine on the same ledger.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class ScriptHost:
     def evict(self, at: Address) -> None:
         self._held.pop(at, None)
 
-    def _take(self, at: Address, held: _Held, one: Input) -> Outcome:
+    def _take(self, at: Address, held: _Held, one: Input) -> Outcome:  # noqa: PLR0911 - one per outcome
         if held.states[-1][1] is not Status.ACTIVE:
             return Skipped()
         match one:
@@ -198,7 +198,7 @@ class ScriptHost:
             status=move.status,
             settled=not move.context.get("lost"),
         )
-        told = {"context": move.context, "status": move.status.value}
+        told: Json = {"context": move.context, "status": move.status.value}
         output = None if move.output is None else json.dumps(move.output)
         if output is not None:
             told["output" if move.status is Status.DONE else "error"] = move.output

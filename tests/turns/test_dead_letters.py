@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.turns.mail_kit import ORG, Json, Move, World, key, world
 
 from stateward_server.model.errors import FailedPrecondition, NotFound
 from stateward_server.model.ledger import Cause, DeadLetter
@@ -12,7 +13,6 @@ from stateward_server.model.machine import RequestRecord
 from stateward_server.model.outbox import Parcel, ParcelKind
 from stateward_server.model.step import Ref, SendTo, SetTimer, Status
 from stateward_server.testing.faulty_store import FaultyStore
-from tests.turns.mail_kit import ORG, Json, Move, World, key, log, world
 
 BACKOFF = (2_000, 8_000, 32_000, 128_000)
 

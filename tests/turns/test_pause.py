@@ -6,13 +6,13 @@ import asyncio
 import json
 
 import pytest
+from tests.turns.mail_kit import AUTH, NOW, ORG, Json, Move, World, key, log, world
 
 from stateward_server.model.errors import FailedPrecondition, NotFound
 from stateward_server.model.ledger import RequestTag
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.step import Ref, SendTo, SetTimer
 from stateward_server.testing.clock import settle
-from tests.turns.mail_kit import AUTH, NOW, ORG, Json, Move, World, key, log, world
 
 AT = key("log", "i")
 

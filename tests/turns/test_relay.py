@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.turns.mail_kit import Json, Move, React, Script, World, key, log, world
 
 from stateward_server.model.ledger import Cause
 from stateward_server.model.limits import EngineLimits
-from stateward_server.model.outbox import ParcelKind
+from stateward_server.model.outbox import Parcel, ParcelKind
 from stateward_server.model.step import Ref, SendParent, SendTo, SetTimer, Spawn, Status
 from stateward_server.testing.faulty_store import FaultyStore, Point
-from tests.turns.mail_kit import Json, Move, React, Script, World, key, log, world
 
 
 def sender(*refs: Ref) -> React:
@@ -466,6 +466,7 @@ async def test_a_version_that_is_not_there_ends_as_a_dead_letter(version: str, r
         await here.rest(200_000)
         (letter,) = await here.letters("parent")
         assert (letter.reason, letter.attempts) == (reason, attempts)
+        assert isinstance(letter.what, Parcel)
         assert letter.what.kind is ParcelKind.SPAWN
 
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 
 import pytest
+from tests.turns.mail_kit import Json, Move, World, key, log, world
 
 from stateward_server.model.errors import NotFound
 from stateward_server.model.ledger import Cause
@@ -14,7 +15,6 @@ from stateward_server.model.limits import EngineLimits
 from stateward_server.model.step import CancelTimer, SetTimer
 from stateward_server.testing.clock import settle
 from stateward_server.testing.faulty_store import FaultyStore
-from tests.turns.mail_kit import Json, Move, World, key, log, world
 
 
 def ticker(context: Json, event: Json) -> Move:

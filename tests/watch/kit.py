@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 from stateward_server.model.errors import PermissionDenied, no_instance
-from stateward_server.model.frame import Changes, Draining, Frame, Progress, Snapshot
+from stateward_server.model.frame import Changes, Draining, Frame, MachineFrame, Progress, Snapshot
 from stateward_server.model.ledger import Cause, Commit, Committed, Instance, InstanceKey, Transition
 from stateward_server.model.machine import Machine
 from stateward_server.model.names import OrgId, VersionId, instance_name, machine_name
@@ -17,9 +17,11 @@ from stateward_server.ports.store import Loaded, StoreIdentity
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy, settle
 from stateward_server.watch.hub import Hub
+from stateward_server.watch.many import Ended
 from stateward_server.watch.readers import Readers
+from stateward_server.watch.sources import Sources
 from stateward_server.watch.tokens import ResumeTokens
-from stateward_server.watch.watch import Sources, Watch
+from stateward_server.watch.watch import Watch
 
 ORG = OrgId("org_a")
 MACHINE = machine_name("m")
@@ -27,12 +29,17 @@ KEY = InstanceKey(ORG, MACHINE, instance_name("i"))
 VERSION = VersionId("ver_1")
 AUTH = '{"sub":"alice"}'
 
+_ROUNDS = 500
+"""More turns of the loop than a stream needs from one frame to the next."""
+
 Verdict = Callable[[Instance, Transition, str], bool]
 
 
-def transition(revision: int, *, epoch: int = 1, size: int = 100, public: str | None = None) -> Transition:
+def transition(
+    revision: int, *, epoch: int = 1, size: int = 100, public: str | None = None, tags: tuple[str, ...] = ()
+) -> Transition:
     """A transition whose snapshot has `size` characters."""
-    view = View(f'"s{revision}"', (f"s{revision}",), (), public, Status.ACTIVE, settled=True)
+    view = View(f'"s{revision}"', (f"s{revision}",), tags, public, Status.ACTIVE, settled=True)
     snapshot = "{}".ljust(size)
     return Transition(revision, epoch, revision, Cause.EVENT, '{"type":"go"}', snapshot, view, VERSION, None)
 
@@ -46,17 +53,29 @@ class PausingStore(MemoryStore):
 
     pause: Callable[[], object] | None = None
 
-    async def history(self, uid, after, limit):  # type: ignore[no-untyped-def]  # as the port says
+    async def history(self, uid, after, limit):  
         self._pause()
         page = await super().history(uid, after, limit)
         self._pause()
         return page
 
-    async def oldest_revision(self, uid):  # type: ignore[no-untyped-def]  # as the port says
+    async def oldest_revision(self, uid):
         self._pause()
         oldest = await super().oldest_revision(uid)
         self._pause()
         return oldest
+
+    async def list_instances(self, org, machine, after, limit):
+        self._pause()
+        page = await super().list_instances(org, machine, after, limit)
+        self._pause()
+        return page
+
+    async def changes_after(self, org, machine, position, limit):
+        self._pause()
+        page = await super().changes_after(org, machine, position, limit)
+        self._pause()
+        return page
 
     def forget_before(self, uid: int, revision: int) -> None:
         """Cut history off, as a later version of the store may do."""
@@ -84,11 +103,15 @@ class World:
         self.readers = Readers(self.may_read)
         self.watch = self.reopened("store-1")
 
-    def reopened(self, store_id: str, key: bytes = b"k" * 32) -> Watch:
-        """The watch room as after a restart, over a store of that id and a server of that key."""
+    def sources(self, store_id: str = "store-1", key: bytes = b"k" * 32) -> Sources:
+        """What streams draw from, in a run of the server of `epoch`, over a store of that id."""
         identity = StoreIdentity(store_id, self.epoch)
-        sources = Sources(self.hub, self.store, identity, self.read, self.readers, ResumeTokens(key))
-        return Watch(sources)
+        tokens = ResumeTokens(key)
+        return Sources(self.hub, self.store, self.store, identity, self.read, self.readers, tokens)
+
+    def reopened(self, store_id: str) -> Watch:
+        """The watch room as after a restart."""
+        return Watch(self.sources(store_id))
 
     async def may_read(self, instance: Instance, entry: Transition, auth_json: str) -> bool:
         self.asked.append((entry.revision, auth_json))
@@ -119,19 +142,16 @@ class World:
         self.publish()
         return self.instance
 
-    def commit(self, count: int = 1, **kind: object) -> None:
+    def commit(self, count: int = 1, **kind: Any) -> None:
         """Make transitions durable, each in a commit of its own, and tell nobody yet."""
         for _ in range(count):
             self.commit_batch(1, **kind)
 
-    def commit_batch(self, count: int, **kind: object) -> None:
+    def commit_batch(self, count: int, **kind: Any) -> None:
         """Make transitions durable in one commit."""
         assert self.instance is not None
         base = self.last.revision if self.last else 0
-        entries = tuple(
-            transition(base + 1 + n, epoch=self.epoch, **kind)  # type: ignore[arg-type]  # passed through
-            for n in range(count)
-        )
+        entries = tuple(transition(base + 1 + n, epoch=self.epoch, **kind) for n in range(count))
         [result] = now(self.store.apply([Commit(self.instance, base, entries, (), ())]))
         assert isinstance(result, Committed)
         self.last = entries[-1]
@@ -141,10 +161,10 @@ class World:
         """Tell the hub what has been made durable."""
         assert self.instance is not None
         if self.unpublished:
-            self.hub.publish(self.instance, tuple(self.unpublished))
+            self.hub.publish(self.instance, tuple(self.unpublished), now(self.store.position()))
             self.unpublished = []
 
-    def step(self, count: int = 1, **kind: object) -> None:
+    def step(self, count: int = 1, **kind: Any) -> None:
         """Commit and publish, one by one."""
         for _ in range(count):
             self.commit(**kind)
@@ -154,36 +174,42 @@ class World:
         assert self.instance is not None
         self.publish()
         now(self.store.delete_instance(self.instance.uid, None))
-        self.hub.publish(self.instance, ())
+        self.hub.publish(self.instance, (), 0)
 
     # ------------------------------------------------------------------ what a subscriber would do
 
     def stream(
         self, *, every: bool = True, token: str = "", auth: str = AUTH, watch: Watch | None = None
-    ) -> Reader:
+    ) -> Reader[Frame]:
         return Reader((watch or self.watch).stream(KEY, auth, every=every, token=token))
 
 
-class Reader:
+F = TypeVar("F", Frame, MachineFrame, tuple[InstanceKey, Frame | Ended])
+
+
+class Reader(Generic[F]):
     """Reads a stream a frame at a time, and tells when it is quiet."""
 
-    def __init__(self, frames: AsyncGenerator[Frame, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[F, None]) -> None:
         self._frames = frames
-        self._next: asyncio.Future[Frame] | None = None
+        self._next: asyncio.Future[F] | None = None
         self.token = ""
 
-    async def read(self) -> Frame | None:
+    async def read(self) -> F | None:
         """Return the next frame, or None when everything rests without one. Raises what the stream raises."""
         if self._next is None:
             self._next = asyncio.ensure_future(anext(self._frames))
-        await settle(30)
+        for _ in range(_ROUNDS):
+            if self._next.done():
+                break
+            await asyncio.sleep(0)
         if not self._next.done():
             return None
         frame, self._next = self._next, None
-        self.token = frame.result().token
+        self.token = getattr(frame.result(), "token", "")
         return frame.result()
 
-    async def all(self) -> list[Frame]:
+    async def all(self) -> list[F]:
         """Return the frames up to where the stream is quiet."""
         frames = []
         while (frame := await self.read()) is not None:
@@ -208,13 +234,13 @@ def revisions(frames: list[Frame]) -> list[int]:
             case Changes():
                 assert frame.transitions
                 found.extend(each.revision for each in frame.transitions)
-            case Progress() | Draining():
-                pass
+            case _:
+                assert isinstance(frame, Progress | Draining)
     return found
 
 
 
-def now(work):  # type: ignore[no-untyped-def]  # returns whatever the coroutine does
+def now(work):
     """Run a coroutine that never waits, which is all there is in the memory store."""
     try:
         work.send(None)

@@ -20,8 +20,8 @@ POSITIONS = st.builds(Position, st.text(), NUMBERS.map(InstanceUid), NUMBERS, NU
 
 @given(POSITIONS)
 def test_a_token_gives_back_its_position(position: Position):
-    assert TOKENS.decode(TOKENS.encode(position)) == position
-    assert TOKENS.decode(TOKENS.encode(position)) == position
+    assert TOKENS.decode(TOKENS.encode(position), Position) == position
+    assert TOKENS.decode(TOKENS.encode(position), Position) == position
 
 
 def test_another_server_does_not_believe_it():
@@ -33,7 +33,7 @@ def test_a_changed_letter_never_makes_another_position(at: int, letter: str):
     token = TOKENS.encode(HERE)
     at %= len(token)
     try:
-        assert TOKENS.decode(token[:at] + letter + token[at + 1 :]) == HERE
+        assert TOKENS.decode(token[:at] + letter + token[at + 1 :], Position) == HERE
     except InvalidArgument as refusal:
         assert refusal.reason == "RESUME_TOKEN_INVALID"
 
@@ -56,5 +56,5 @@ def test_a_token_of_a_later_format_is_refused():
 
 def refused(token: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        TOKENS.decode(token)
+        TOKENS.decode(token, Position)
     assert refusal.value.reason == "RESUME_TOKEN_INVALID"

@@ -200,8 +200,8 @@ class Timer:
     event: dict[str, Json] = field(hash=False)
     """The event it delivers."""
     target: str
-    """Who gets the event: empty for the instance itself, the id of a child of its machine, or the path of another
-    instance (`machines/…/instances/…`)."""
+    """Who gets the event: empty for the instance itself, the id of a child of its machine, or the path of
+    another instance (`machines/…/instances/…`)."""
 
 
 class DeadLetterKind(Enum):

@@ -79,8 +79,8 @@ class InstanceServicer(rpc.InstanceServiceServicer):
             "DeleteInstance",
             request.request_id,
             (request.name,),
-            lambda record: self._engine.delete(key, record),
-            nothing,
+            do=lambda record: self._engine.delete(key, record),
+            again=nothing,
         )
         return pb.DeleteInstanceResponse()
 
@@ -93,8 +93,8 @@ class InstanceServicer(rpc.InstanceServiceServicer):
             "PauseInstance",
             request.request_id,
             (request.name,),
-            lambda record: self._engine.pauses.pause(key, record),
-            lambda _: self._query.instance(key),
+            do=lambda record: self._engine.pauses.pause(key, record),
+            again=lambda _: self._query.instance(key),
         )
         return pb.PauseInstanceResponse(instance=convert.listed_instance(loaded))
 
@@ -107,8 +107,8 @@ class InstanceServicer(rpc.InstanceServiceServicer):
             "ResumeInstance",
             request.request_id,
             (request.name,),
-            lambda record: self._engine.pauses.resume(key, record),
-            lambda _: self._query.instance(key),
+            do=lambda record: self._engine.pauses.resume(key, record),
+            again=lambda _: self._query.instance(key),
         )
         return pb.ResumeInstanceResponse(instance=convert.listed_instance(loaded))
 
@@ -131,8 +131,8 @@ class InstanceServicer(rpc.InstanceServiceServicer):
             "CancelTimer",
             request.request_id,
             (request.name,),
-            lambda record: self._engine.timers.cancel(key, timer, record),
-            nothing,
+            do=lambda record: self._engine.timers.cancel(key, timer, record),
+            again=nothing,
         )
         return pb.CancelTimerResponse()
 

@@ -51,8 +51,8 @@ class DeadLetterServicer(rpc.DeadLetterServiceServicer):
             "RetryDeadLetter",
             request.request_id,
             (request.name,),
-            lambda record: self._letters.retry(key, letter, record, by=who.subject),
-            nothing,
+            do=lambda record: self._letters.retry(key, letter, record, by=who.subject),
+            again=nothing,
         )
         return pb.RetryDeadLetterResponse()
 
@@ -66,7 +66,7 @@ class DeadLetterServicer(rpc.DeadLetterServiceServicer):
             "DiscardDeadLetter",
             request.request_id,
             (request.name,),
-            lambda record: self._letters.discard(key, letter, record, by=who.subject),
-            nothing,
+            do=lambda record: self._letters.discard(key, letter, record, by=who.subject),
+            again=nothing,
         )
         return pb.DiscardDeadLetterResponse()

@@ -38,8 +38,8 @@ class MachineServicer(rpc.MachineServiceServicer):
             "CreateMachine",
             request.request_id,
             (name,),
-            lambda record: self._machines.create(org, name, record),
-            lambda _: self._machines.get(org, name),
+            do=lambda record: self._machines.create(org, name, record),
+            again=lambda _: self._machines.get(org, name),
         )
         return pb.CreateMachineResponse(machine=convert.machine(machine))
 
@@ -82,8 +82,8 @@ class MachineServicer(rpc.MachineServiceServicer):
             "UpdateMachine",
             request.request_id,
             (name, version),
-            lambda record: self._machines.choose(org, name, version, record),
-            lambda _: self._machines.get(org, name),
+            do=lambda record: self._machines.choose(org, name, version, record),
+            again=lambda _: self._machines.get(org, name),
         )
         return pb.UpdateMachineResponse(machine=convert.machine(machine))
 
@@ -97,8 +97,8 @@ class MachineServicer(rpc.MachineServiceServicer):
             "DeleteMachine",
             request.request_id,
             (name,),
-            lambda record: self._machines.delete(org, name, record),
-            nothing,
+            do=lambda record: self._machines.delete(org, name, record),
+            again=nothing,
         )
         return pb.DeleteMachineResponse()
 
@@ -121,10 +121,10 @@ class MachineServicer(rpc.MachineServiceServicer):
             "CreateMachineVersion",
             request.request_id,
             (name, module.source, module.language.value, request.client_info, str(current)),
-            lambda record: self._machines.publish(
+            do=lambda record: self._machines.publish(
                 org, name, module, request.client_info, make_current=current, request=record
             ),
-            lambda stored: self._machines.version(org, name, VersionId(stored)),
+            again=lambda stored: self._machines.version(org, name, VersionId(stored)),
         )
         return pb.CreateMachineVersionResponse(machine_version=convert.version(version))
 

@@ -1,7 +1,7 @@
 """Request ids of catalog calls: a repeat finds what the first call did, a reuse with another body is refused.
 
-The record is written by the store in the same transaction as the change, so a crash cannot part them. A repeat
-that comes while the first call still runs waits for it; a caller that goes away does not cut its call short.
+The record is written by the store in the same transaction as the change, so a crash cannot part them. A
+repeat that comes while the first call still runs waits for it; a caller that goes away does not cut it short.
 """
 
 from __future__ import annotations
@@ -40,9 +40,12 @@ class Outcomes:
         return len(self._running)
 
     async def once(
-        self, org: OrgId, method: str, request_id: str, body: Sequence[str], do: Do[T], again: Again[T]
+        self, org: OrgId, method: str, request_id: str, body: Sequence[str], *, do: Do[T], again: Again[T]
     ) -> T:
-        """Call `do`, or `again` when this request has been done. Raises InvalidArgument (REQUEST_ID_REUSED)."""
+        """Call `do`, or `again` when this request was done before.
+
+        Raises InvalidArgument (REQUEST_ID_REUSED).
+        """
         tag = request_tag(request_id, method, *body)
         if tag is None:
             return await do(None)

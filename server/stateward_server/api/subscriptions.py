@@ -18,7 +18,7 @@ from stateward_server.api import frames
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.paths import parse_instance, parse_machine
 from stateward_server.catalog.catalog import Machines
-from stateward_server.model.errors import InvalidArgument, StatewardError
+from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.frame import Changes, Frame
 from stateward_server.model.names import OrgId
 from stateward_server.watch.machine import MachineWatch
@@ -100,5 +100,5 @@ async def _obey(requests: AsyncIterator[pb.WatchInstancesRequest], watches: Many
                     await watches.remove(parse_instance(request.remove.name, "remove.name", org))
                 case _:
                     raise InvalidArgument("INVALID_FIELD", "send add or remove", field="action")
-    except StatewardError as error:
+    except Exception as error:  # noqa: BLE001 - it ends the stream, and the edge decides what it means
         await watches.fail(error)

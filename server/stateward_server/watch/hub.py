@@ -14,12 +14,14 @@ from typing import Generic, TypeVar
 
 from stateward_server.model.ledger import Instance, InstanceKey, Transition
 from stateward_server.model.limits import WatchLimits
-from stateward_server.model.names import MachineName, OrgId
+from stateward_server.model.names import InstanceUid, MachineName, OrgId
 from stateward_server.ports.clock import Clock
 
 T = TypeVar("T")
 
 _LIMITS = WatchLimits()
+_OBJECT = 500
+"""What a buffered transition costs beside its texts, in bytes, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,6 @@ class Buffer(Generic[T]):
         self.topic = topic
         self.lapped = False
         """Something was dropped since this was last set to False."""
-        self.gone = False
         self.draining = False
         self.tick = False
         self._limit = limit_bytes
@@ -68,30 +69,56 @@ class Buffer(Generic[T]):
         self._bytes = 0
 
     def add(self, items: Sequence[T], size: int) -> None:
-        """Keep `items`, or, beyond the limit, nothing at all."""
+        """Keep `items`, or, beyond the limit, nothing at all; a reader that keeps up is never over it."""
+        backlog = bool(self._items)
         self._items.extend(items)
         self._bytes += size
-        if self._bytes > self._limit:
+        if backlog and self._bytes > self._limit:
             self.lapped = True
             self.clear()
         self._wake.set()
 
 
 class Subscription(Buffer[Transition]):
-    """The buffer of one instance's watch: each transition with `every`, otherwise the newest."""
+    """The buffer of one instance's watch: each transition with `every`, otherwise the newest.
+
+    A name can pass from a deleted instance to a new one, so what is buffered is always of one uid.
+    """
 
     def __init__(self, key: InstanceKey, *, every: bool, limit_bytes: int) -> None:
         super().__init__(key, limit_bytes)
         self._every = every
+        self._uid: InstanceUid | None = None
+        self._following = False
+        self._deleted: set[InstanceUid] = set()
 
-    def push(self, transitions: Sequence[Transition]) -> None:
+    @property
+    def gone(self) -> bool:
+        """The instance was deleted."""
+        return self._uid in self._deleted
+
+    def follow(self, uid: InstanceUid) -> None:
+        """Keep news of this instance only from now on; until then the newest of the name is kept."""
+        self._turn_to(uid)
+        self._following = True
+
+    def push(self, uid: InstanceUid, transitions: Sequence[Transition], size: int) -> None:
         """Take committed transitions; an empty sequence means that the instance was deleted."""
+        if uid != self._uid:
+            if self._following:
+                return
+            self._turn_to(uid)
         if not transitions:
-            self.gone = True
+            self._deleted.add(uid)
         elif not self._every:
             self.clear()
-            transitions = transitions[-1:]
-        self.add(transitions, sum(len(each.snapshot_json) for each in transitions) if self._every else 0)
+        self.add(transitions if self._every else transitions[-1:], size if self._every else 0)
+
+    def _turn_to(self, uid: InstanceUid) -> None:
+        if uid != self._uid:
+            self.clear()
+            self.lapped = False
+            self._uid = uid
 
 
 class Hub:
@@ -137,13 +164,15 @@ class Hub:
     def publish(self, instance: Instance, transitions: Sequence[Transition], position: int) -> None:
         """Hand transitions, the last of them at `position`, to all who watch. Never waits, never raises."""
         key = instance.key
-        for subscription in self._instances.get(key, ()):
-            subscription.push(transitions)
         watching = self._machines.get((key.org, key.machine))
+        if key not in self._instances and not watching:
+            return
+        size = sum(len(each.snapshot_json) + len(each.event_json) + _OBJECT for each in transitions)
+        for subscription in self._instances.get(key, ()):
+            subscription.push(instance.uid, transitions, size)
         if watching:
             first = position - len(transitions) + 1
             news = [Logged(first + n, instance, each) for n, each in enumerate(transitions)]
-            size = sum(len(each.snapshot_json) for each in transitions)
             for buffer in watching:
                 buffer.add(news or [Logged(position, instance, None)], size)
 

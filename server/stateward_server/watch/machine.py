@@ -26,10 +26,12 @@ from stateward_server.model.frame import (
 from stateward_server.model.ledger import Instance, Transition
 from stateward_server.model.names import InstanceUid, MachineName, OrgId
 from stateward_server.watch.hub import Buffer, Logged
-from stateward_server.watch.sources import Sources, diverged, too_slow
+from stateward_server.watch.sources import FRAME, Sources, diverged, size_of, too_slow
 from stateward_server.watch.tokens import MachinePosition, invalid, watched
 
-_PAGE = 256
+_PAGE = 64
+_DELETION = 250
+"""Characters that a deletion takes in a frame."""
 _REMEMBERED = 65_536
 _BEGINNING = -1
 
@@ -82,8 +84,12 @@ class _Reader:
         self._chosen = chosen
         self._name = watched(org, machine, chosen)
         self._position = _BEGINNING
+        self._shown = _BEGINNING
+        """The pages may show what was committed up to here: a token from before would repeat it."""
         self._paged: dict[InstanceUid, int] = {}
         self._members: OrderedDict[InstanceUid, bool] = OrderedDict()
+        self._knows_all = True
+        """What is not remembered has never been shown."""
 
     async def resume(self, token: str) -> bool:
         """Put the cursor where the token says; False when that is the beginning."""
@@ -100,6 +106,7 @@ class _Reader:
         if await sources.changes.epoch_at(place.position) > place.epoch:
             raise diverged("of a history that this store has since replaced")
         self._position = place.position
+        self._knows_all = False
         return True
 
     async def snapshot(self) -> AsyncIterator[Page]:
@@ -110,29 +117,40 @@ class _Reader:
         while not complete:
             found = await self._sources.ledger.list_instances(self._org, self._machine, after, _PAGE)
             complete = len(found) < _PAGE
-            entries = []
+            entries: list[Entry] = []
+            room = FRAME
             for loaded in found:
                 after = loaded.instance.uid
                 self._paged[loaded.instance.uid] = loaded.last.revision
-                if await self._visible(loaded.instance, loaded.last):
-                    entries.append(Entry(loaded.instance, loaded.last))
-                    self._remember(loaded.instance.uid, member=True)
+                if not await self._visible(loaded.instance, loaded.last):
+                    continue
+                self._remember(loaded.instance.uid, member=True)
+                size = size_of(loaded.last.view)
+                if entries and size > room:
+                    yield Page(self._token(), tuple(entries), complete=False)
+                    entries, room = [], FRAME
+                entries.append(Entry(loaded.instance, loaded.last))
+                room -= size
             if complete:
-                self._position = start
+                self._position, self._shown = start, await self._sources.changes.position()
             yield Page(self._token(), tuple(entries), complete)
+        self._buffer.tick = False
 
     async def follow(self) -> AsyncIterator[MachineFrame]:
         """Yield what happened after the cursor: from the log until it ends, then as it is published."""
         async for frame in self._catch_up():
             yield frame
+        if self._position < self._shown:
+            self._position = self._shown
+            yield Idle(self._token())
         buffer = self._buffer
         while True:
             news = buffer.take()
             if buffer.lapped:
                 raise too_slow(f"position {self._position}")
             if news:
-                if changes := await self._changes(news):
-                    yield Stirred(self._token(), changes)
+                async for frame in self._stirred(news):
+                    yield frame
             elif buffer.draining:
                 yield Draining(self._token())
                 return
@@ -148,32 +166,47 @@ class _Reader:
             self._buffer.lapped = False
             page = await self._sources.changes.changes_after(self._org, self._machine, self._position, _PAGE)
             news = [Logged(each.position, each.instance, each.transition) for each in page]
-            if changes := await self._changes(news):
-                yield Stirred(self._token(), changes)
-            if len(page) < _PAGE and not self._buffer.lapped:
+            async for frame in self._stirred(news):
+                yield frame
+            # Deletions come on top of what was asked for.
+            transitions = sum(each.transition is not None for each in page)
+            if transitions < _PAGE and not self._buffer.lapped:
                 self._paged.clear()
                 return
 
-    async def _changes(self, news: Sequence[Logged]) -> tuple[Change, ...]:
-        changes = []
+    async def _stirred(self, news: Sequence[Logged]) -> AsyncIterator[Stirred]:
+        """Yield what these mean for the watch, in frames that a client can take."""
+        changes: list[Change] = []
+        room = FRAME
         for item in news:
             if item.transition is None:
-                change = self._deleted(item.instance)
+                change, size = self._deleted(item.instance), _DELETION
             elif item.position <= self._position:
                 continue
             else:
-                self._position = item.position
                 change = await self._change(item.instance, item.transition)
+                size = size_of(item.transition.view)
+            if changes and change is not None and size > room:
+                yield self._frame(changes)
+                changes, room = [], FRAME
             if change is not None:
                 changes.append(change)
-        return tuple(changes)
+                room -= size
+            if item.transition is not None:
+                self._position = item.position
+        if changes:
+            yield self._frame(changes)
+
+    def _frame(self, changes: Sequence[Change]) -> Stirred:
+        self._buffer.tick = False
+        return Stirred(self._token(), tuple(changes))
 
     async def _change(self, instance: Instance, transition: Transition) -> Change | None:
         if transition.revision <= self._paged.get(instance.uid, 0):
             return None
         was = self._members.get(instance.uid)
         if was is None:
-            was = await self._was_visible(instance, transition.revision - 1)
+            was = not self._knows_all and await self._was_visible(instance, transition.revision - 1)
         now = await self._visible(instance, transition)
         self._remember(instance.uid, member=now)
         if now:
@@ -182,8 +215,9 @@ class _Reader:
         return Left(instance, transition.revision) if was else None
 
     def _deleted(self, instance: Instance) -> Change | None:
-        # Of an instance that is not remembered nothing can be known any more: one word too many is harmless.
-        was = self._members.get(instance.uid, True)
+        # Of a deleted instance that is not remembered nothing can be known: better one word too many. But not
+        # where everything is known: its name may have been shown already as that of a new instance.
+        was = self._members.get(instance.uid, not self._knows_all)
         self._remember(instance.uid, member=False)
         return Left(instance, 0) if was else None
 
@@ -203,9 +237,11 @@ class _Reader:
         self._members.move_to_end(uid)
         if len(self._members) > _REMEMBERED:
             self._members.popitem(last=False)
+            self._knows_all = False
 
     def _token(self) -> str:
         identity = self._sources.identity
+        position = self._position if self._position >= self._shown else _BEGINNING
         return self._sources.tokens.encode(
-            MachinePosition(identity.store_id, self._name, self._position, identity.epoch)
+            MachinePosition(identity.store_id, self._name, position, identity.epoch)
         )

@@ -1,7 +1,8 @@
-"""Many watches on one stream: each runs as it would alone, and its end ends only itself.
+"""Many watches on one stream: each runs as it would alone, and a refusal that ends it ends only itself.
 
-All share one bounded queue, so a stream that is not read holds its watches back, and each then falls back on
-its own buffer. Called by the API with one reader of frames and one writer of names.
+A fault of the server ends the stream, as it would end a stream of one watch. All share one bounded queue, so
+a stream that is not read holds its watches back, and each then falls back on its own buffer. Called by the
+API with one reader of frames and one writer of names.
 """
 
 from __future__ import annotations
@@ -12,15 +13,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self
 
-import structlog
-
-from stateward_server.model.errors import AlreadyExists, Internal, ResourceExhausted, StatewardError
+from stateward_server.model.errors import AlreadyExists, ResourceExhausted, StatewardError
 from stateward_server.model.frame import Draining, Frame
 from stateward_server.model.ledger import InstanceKey
 from stateward_server.model.limits import WatchLimits
 from stateward_server.watch.watch import Watch
-
-log = structlog.get_logger()
 
 _QUEUE = 64
 
@@ -32,7 +29,7 @@ class Ended:
     error: StatewardError | None
 
 
-_Item = tuple[InstanceKey, Frame | Ended] | StatewardError | None
+_Item = tuple[InstanceKey, Frame | Ended] | Exception | None
 """A frame of one watch, the error that ends the stream, or its quiet end."""
 
 
@@ -45,6 +42,7 @@ class ManyWatches:
         self._limit = limit
         self._tasks: dict[InstanceKey, asyncio.Task[None]] = {}
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_QUEUE)
+        self._drained = False
 
     async def __aenter__(self) -> Self:
         self._closing = asyncio.create_task(self._close_when_drained())
@@ -82,7 +80,7 @@ class ManyWatches:
             await asyncio.gather(task, return_exceptions=True)
             await self._queue.put((key, Ended(None)))
 
-    async def fail(self, error: StatewardError) -> None:
+    async def fail(self, error: Exception) -> None:
         """End the whole stream with an error, after what is queued."""
         await self._queue.put(error)
 
@@ -91,7 +89,7 @@ class ManyWatches:
         draining: set[InstanceKey] = set()
         while True:
             item = await self._queue.get()
-            if isinstance(item, StatewardError):
+            if isinstance(item, Exception):
                 raise item
             if item is None:
                 return
@@ -99,27 +97,24 @@ class ManyWatches:
             yield key, frame
             if isinstance(frame, Draining):
                 draining.add(key)
-                if draining >= self._tasks.keys():
-                    return
+            if (draining or self._drained) and draining >= self._tasks.keys():
+                return
 
     async def _close_when_drained(self) -> None:
         """A stream without watches has nobody else to tell it that the server stops."""
         await self._watch.drained()
+        self._drained = True
         if not self._tasks:
             await self._queue.put(None)
 
     async def _run(self, key: InstanceKey, *, every: bool, token: str) -> None:
-        error: StatewardError
         try:
             async with aclosing(self._watch.stream(key, self._auth_json, every=every, token=token)) as frames:
                 async for frame in frames:
                     await self._queue.put((key, frame))
         except StatewardError as refused:
-            error = refused
-        except Exception:
-            log.exception("watch_crashed", machine=key.machine, instance=key.name)
-            error = Internal("INTERNAL", "the server met an error of its own")
-        else:
-            return
-        self._tasks.pop(key, None)
-        await self._queue.put((key, Ended(error)))
+            # First the frame, then the name is free: whoever adds it again must not be told this end.
+            await self._queue.put((key, Ended(refused)))
+            del self._tasks[key]
+        except Exception as fault:  # noqa: BLE001 - whoever reads the frames gets it, whatever it is
+            await self._queue.put(fault)

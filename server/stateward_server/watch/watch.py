@@ -12,10 +12,10 @@ from stateward_server.model.errors import OutOfRange, PermissionDenied, no_insta
 from stateward_server.model.frame import Changes, Draining, Frame, Progress, Snapshot
 from stateward_server.model.ledger import Instance, InstanceKey, Transition
 from stateward_server.watch.hub import Subscription
-from stateward_server.watch.sources import Sources, diverged, too_slow
+from stateward_server.watch.sources import FRAME, Sources, diverged, size_of, too_slow
 from stateward_server.watch.tokens import Position, invalid
 
-_PAGE = 256
+_PAGE = 64
 
 
 class Watch:
@@ -40,6 +40,7 @@ class Watch:
         subscription = sources.hub.open(key, every=every)
         try:
             loaded = await sources.read(key, auth_json)
+            subscription.follow(loaded.instance.uid)
             reader = _Reader(sources, subscription, loaded.instance, auth_json, every=every)
             if token:
                 await reader.resume(sources.tokens.decode(token, Position), loaded.last)
@@ -91,19 +92,18 @@ class _Reader:
         self._revision, self._epoch = position.revision, position.epoch
 
     async def follow(self, last: Transition) -> AsyncIterator[Frame]:
-        """Yield everything after the cursor: first what the log has, then what is published."""
-        if self._every:
-            async for frame in self._catch_up():
-                yield frame
-        elif last.revision > self._revision:
-            yield await self._changes([last])
+        """Yield everything after the cursor: first what was missed, then what is published."""
+        missed = [last] if last.revision > self._revision else []
+        async for frame in self._catch_up() if self._every else self._changes(missed):
+            yield frame
         subscription = self._subscription
         while True:
             news = [each for each in subscription.take() if each.revision > self._revision]
             if subscription.lapped:
                 raise too_slow(f"revision {self._revision}")
             if news:
-                yield await self._changes(news)
+                async for frame in self._changes(news):
+                    yield frame
             elif subscription.gone:
                 raise no_instance(self._instance.key.machine, self._instance.key.name)
             elif subscription.draining:
@@ -116,28 +116,44 @@ class _Reader:
                 await subscription.wait()
 
     async def _catch_up(self) -> AsyncIterator[Frame]:
+        """Yield what the log has."""
         while True:
             # What is published from here on is in the buffer, or marks it as lapped: then read once more.
             self._subscription.lapped = False
             page = await self._sources.ledger.history(self._instance.uid, self._revision, _PAGE)
-            if page:
-                yield await self._changes(page)
+            async for frame in self._changes(page):
+                yield frame
             if len(page) < _PAGE and not self._subscription.lapped:
                 return
 
-    async def _changes(self, transitions: Sequence[Transition]) -> Changes:
+    async def _changes(self, transitions: Sequence[Transition]) -> AsyncIterator[Changes]:
+        """Yield frames that a client can take, up to the first state that this caller may not see."""
+        ready: list[Transition] = []
+        room = FRAME
         for transition in transitions:
-            if not await self._sources.readers.allows(self._instance, transition, self._auth_json):
+            allowed = await self._sources.readers.allows(self._instance, transition, self._auth_json)
+            size = size_of(transition.view)
+            if ready and (size > room or not allowed):
+                yield self._frame(ready)
+                ready, room = [], FRAME
+            if not allowed:
                 raise PermissionDenied(
                     "REJECTED_BY_MACHINE_AUTHORIZER",
                     f"machine {self._instance.key.machine!r} no longer lets this caller read the instance",
                     machine=self._instance.key.machine,
                     instance=self._instance.key.name,
                 )
+            ready.append(transition)
+            room -= size
+        if ready:
+            yield self._frame(ready)
+
+    def _frame(self, transitions: Sequence[Transition]) -> Changes:
         self._move_to(transitions[-1])
         return Changes(self._token(), tuple(transitions))
 
     def _move_to(self, transition: Transition) -> None:
+        self._subscription.tick = False
         self._revision, self._epoch = transition.revision, transition.epoch
 
     def _token(self) -> str:

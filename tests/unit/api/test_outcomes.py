@@ -56,7 +56,7 @@ def outcomes(records: Records) -> Outcomes:
 async def call(
     outcomes: Outcomes, records: Records, request_id: str = ID, body: str = "m", org: OrgId = ORG
 ) -> str:
-    return await outcomes.once(org, "CreateMachine", request_id, (body,), records.do, records.again)
+    return await outcomes.once(org, "CreateMachine", request_id, (body,), do=records.do, again=records.again)
 
 
 async def test_without_a_request_id_every_call_counts(outcomes: Outcomes, records: Records):
@@ -87,7 +87,7 @@ async def test_another_body_under_the_same_id_is_refused(outcomes: Outcomes, rec
 async def test_another_method_under_the_same_id_is_refused(outcomes: Outcomes, records: Records):
     await call(outcomes, records)
     with pytest.raises(InvalidArgument) as refusal:
-        await outcomes.once(ORG, "DeleteMachine", ID, ("m",), records.do, records.again)
+        await outcomes.once(ORG, "DeleteMachine", ID, ("m",), do=records.do, again=records.again)
     assert refusal.value.reason == "REQUEST_ID_REUSED"
 
 
@@ -101,7 +101,7 @@ async def test_a_call_that_failed_is_done_again(outcomes: Outcomes, records: Rec
         raise AlreadyExists("MACHINE_EXISTS", "there is one")
 
     with pytest.raises(AlreadyExists):
-        await outcomes.once(ORG, "CreateMachine", ID, ("m",), fail, records.again)
+        await outcomes.once(ORG, "CreateMachine", ID, ("m",), do=fail, again=records.again)
     assert await call(outcomes, records) == "made-1"
 
 
@@ -133,7 +133,7 @@ async def test_a_repeat_takes_over_when_the_running_call_fails(outcomes: Outcome
         await begun.wait()
         raise AlreadyExists("MACHINE_EXISTS", "there is one")
 
-    first = asyncio.ensure_future(outcomes.once(ORG, "CreateMachine", ID, ("m",), fail, records.again))
+    first = asyncio.ensure_future(outcomes.once(ORG, "CreateMachine", ID, ("m",), do=fail, again=records.again))
     await settle()
     repeat = asyncio.ensure_future(call(outcomes, records))
     await settle()

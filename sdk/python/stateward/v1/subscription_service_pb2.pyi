@@ -416,7 +416,7 @@ class WatchMachineResponse(message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     DRAINING_FIELD_NUMBER: builtins.int
     resume_token: builtins.str
-    """Continues the watch right after this frame. Opaque. In snapshot pages but the last it begins anew."""
+    """Continues the watch right after this frame. Opaque. In snapshot pages it may begin the watch anew."""
     epoch: builtins.int
     """The server run that sent the frame."""
     @builtins.property
