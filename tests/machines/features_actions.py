@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.machines.features import same
 
-_COUNT4 = 'x.assign({ public: (c) => ({ n: c.public.n + 1 }) })'
-_COUNT5 = 'x.assign({ public: ({ context: c }) => ({ n: c.public.n + 1 }) })'
 _ADD4 = 'const add = (w) => x.assign({ public: (c) => ({ said: [...c.public.said, w] }) });'
 _ADD5 = 'const add = (w) => x.assign({ public: ({ context: c }) => ({ said: [...c.public.said, w] }) });'
 _SAID = 'context: { public: { said: [] } }, initial: "a"'
@@ -75,23 +73,22 @@ _ECHO4 = """const echo = x.createMachine({ predictableActionArguments: true, ini
   on: { PING: { actions: x.sendParent("PONG") } } } } });"""
 _ECHO5 = """const echo = x.createMachine({ initial: "e", states: { e: {
   on: { PING: { actions: x.sendParent({ type: "PONG" }) } } } } });"""
-for _row, _extra, _script in (("send-to", "", ("GO",)), ("send-to-delayed", ", { delay: 500 }", ("GO", 500))):
-    same(
-        _row,
-        *_script,
-        value="b",
-        before=_ECHO4,
-        v4='initial: "a", states: { a: { invoke: { id: "e", src: echo }, on: { PONG: "b",'
-        f' GO: {{ actions: a.sendTo("e", {{ type: "PING" }}{_extra}) }} }} }}, b: {{}} }}',
-    )
-    same(
-        _row,
-        *_script,
-        value="b",
-        before=_ECHO5,
-        v5='initial: "a", states: { a: { invoke: { id: "e", src: echo }, on: { PONG: "b",'
-        f' GO: {{ actions: x.sendTo("e", {{ type: "PING" }}{_extra}) }} }} }}, b: {{}} }}',
-    )
+same(
+    "send-to",
+    "GO",
+    value="b",
+    before=_ECHO4,
+    v4='initial: "a", states: { a: { invoke: { id: "e", src: echo }, on: { PONG: "b",'
+    ' GO: { actions: a.sendTo("e", { type: "PING" }) } } }, b: {} }',
+)
+same(
+    "send-to",
+    "GO",
+    value="b",
+    before=_ECHO5,
+    v5='initial: "a", states: { a: { invoke: { id: "e", src: echo }, on: { PONG: "b",'
+    ' GO: { actions: x.sendTo("e", { type: "PING" }) } } }, b: {} }',
+)
 same(
     "send-parent",
     value="b",

@@ -122,8 +122,8 @@ same(
     before='const echo = x.createMachine({ on: { PING: { actions: x.sendParent({ type: "PONG" }) } } });',
     v5='context: { public: { pongs: 0 } }, initial: "a", states: { a: { on: {'
     ' GO: { actions: x.spawnChild(echo, { id: "kid" }) }, STOP: { actions: x.stopChild("kid") },'
-    ' PING: { guard: ({ self }) => self.getSnapshot().children.kid !== undefined,'
-    ' actions: x.sendTo("kid", { type: "PING" }) },'
+    " PING: { actions: x.enqueueActions(({ self, enqueue }) => {"
+    ' if (self.getSnapshot().children.kid) enqueue.sendTo("kid", { type: "PING" }); }) },'
     " PONG: { actions: x.assign({ public: ({ context: c }) => ({ pongs: c.public.pongs + 1 }) }) } } } }",
 )
 same(

@@ -18,7 +18,7 @@ MODULES = (features_actions, features_actors, features_charts)
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda one: one.id)
 async def test_a_row_runs_as_on_xstate_itself(feature: Feature, native: Native) -> None:
     async with Lab.open() as lab:
-        one = await (await lab.machine(feature.source)).create("one")
+        one = await (await lab.machine(feature.source, dialect=feature.dialect)).create("one")
         for kind, what in feature.acts[1:]:
             await (one.send(what) if kind == "send" else lab.advance(what))
         ours = trace(one)

@@ -13,8 +13,12 @@ import grpc_testing  # type: ignore[import-untyped] # it has no stubs
 import pytest
 
 from stateward.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
     instance_service_pb2,
     instance_service_pb2_grpc,
+    limits_service_pb2,
+    limits_service_pb2_grpc,
     machine_service_pb2,
     machine_service_pb2_grpc,
     subscription_service_pb2,
@@ -25,6 +29,8 @@ SERVICES = [
     (machine_service_pb2, machine_service_pb2_grpc),
     (instance_service_pb2, instance_service_pb2_grpc),
     (subscription_service_pb2, subscription_service_pb2_grpc),
+    (dead_letter_service_pb2, dead_letter_service_pb2_grpc),
+    (limits_service_pb2, limits_service_pb2_grpc),
 ]
 METHODS = [
     pytest.param(getattr(stubs, f"{service.name}Stub"), messages, method, id=method.name)
@@ -48,7 +54,15 @@ def test_a_stub_speaks_the_contract(channel: Any, stub: Any, messages: Any, meth
     response = getattr(messages, method.output_type.name)()
     call = getattr(stub(channel), method.name)
     with ThreadPoolExecutor(1) as client:
-        if method.server_streaming:
+        if method.client_streaming:
+            received = client.submit(lambda: list(call(iter([request]))))
+            _, rpc = channel.take_stream_stream(method)
+            taken = rpc.take_request()
+            rpc.requests_closed()
+            rpc.send_response(response)
+            rpc.terminate((), grpc.StatusCode.OK, "")
+            assert received.result() == [response]
+        elif method.server_streaming:
             received = client.submit(lambda: list(call(request)))
             _, taken, rpc = channel.take_unary_stream(method)
             rpc.send_response(response)

@@ -282,6 +282,8 @@ async def world(
     ledger = before.store if before else MemoryStore(clock=clock, entropy=SeededEntropy())
     host = ScriptHost(before.host.scripts if before else {})
     bounds = limits or (before.limits if before else EngineLimits())
-    engine = Engine(store or ledger, host, clock, lambda *_: None, bounds)
+    # Flushes are never held back here: a pace is kept in real time, which these tests do not have.
+    paceless = replace(bounds, flush_pace_ms=0)
+    engine = Engine(store or ledger, host, clock, lambda *_: None, paceless)
     async with engine:
         yield World(ledger, clock, host, engine, bounds)

@@ -7,7 +7,7 @@ from stateward.v1 import instance_service_pb2_grpc as rpc
 from stateward_server.api import convert, convert_mail
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.outcomes import Outcomes, nothing
-from stateward_server.api.paging import PageTokens, page_size
+from stateward_server.api.paging import PageTokens, fitting, page_size
 from stateward_server.api.paths import (
     instance_path,
     parse_instance,
@@ -118,10 +118,10 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         listing = (key.org, "timers", key.machine, key.name)
         after = self._pages.decode(listing, request.page_token)[0] if request.page_token else ""
         found = await self._engine.timers.list(key, after, size + 1)
-        more = len(found) > size
+        page = fitting((convert_mail.timer(key, each) for each in found), size)
+        last = found[len(page) - 1].id if len(page) < len(found) else None
         return pb.ListTimersResponse(
-            timers=[convert_mail.timer(key, each) for each in found[:size]],
-            next_page_token=self._pages.encode(listing, [found[size - 1].id]) if more else "",
+            timers=page, next_page_token="" if last is None else self._pages.encode(listing, [last])
         )
 
     async def CancelTimer(self, request: pb.CancelTimerRequest, _context: Context) -> pb.CancelTimerResponse:
@@ -161,12 +161,12 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         size = page_size(request.page_size)
         listing = (key.org, "transitions", key.machine, key.name)
         after = self._pages.decode(listing, request.page_token)[0] if request.page_token else 0
-        found = await self._query.transitions(key, after, size + 1)
-        more = len(found) > size
+        found, more = await self._query.transitions(key, after, size)
         path = instance_path(key.machine, key.name)
+        page = fitting((convert.transition(path, each) for each in found), size)
+        last = found[len(page) - 1].revision if more or len(page) < len(found) else None
         return pb.ListTransitionsResponse(
-            transitions=[convert.transition(path, each) for each in found[:size]],
-            next_page_token=self._pages.encode(listing, [found[size - 1].revision]) if more else "",
+            transitions=page, next_page_token="" if last is None else self._pages.encode(listing, [last])
         )
 
 

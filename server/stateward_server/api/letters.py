@@ -7,7 +7,7 @@ from stateward.v1 import dead_letter_service_pb2_grpc as rpc
 from stateward_server.api import convert_mail
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.outcomes import Outcomes, nothing
-from stateward_server.api.paging import PageTokens, page_size
+from stateward_server.api.paging import PageTokens, fitting, page_size
 from stateward_server.api.paths import parse_instance, parse_letter, parse_machine
 from stateward_server.engine.doors import Letters
 from stateward_server.query.query import Query
@@ -35,10 +35,10 @@ class DeadLetterServicer(rpc.DeadLetterServiceServicer):
         listing = (org, "dead-letters", machine, name or "")
         after = self._pages.decode(listing, request.page_token)[0] if request.page_token else 0
         found = await self._query.letters(org, machine, name, after, size + 1)
-        more = len(found) > size
+        page = fitting((convert_mail.letter(each) for each in found), size)
+        last = found[len(page) - 1].id if len(page) < len(found) else None
         return pb.ListDeadLettersResponse(
-            dead_letters=[convert_mail.letter(each) for each in found[:size]],
-            next_page_token=self._pages.encode(listing, [found[size - 1].id]) if more else "",
+            dead_letters=page, next_page_token="" if last is None else self._pages.encode(listing, [last])
         )
 
     async def RetryDeadLetter(

@@ -8,14 +8,20 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
 
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.limits import ApiLimits
 
 _DEFAULT = ApiLimits().page_default
 _MAXIMUM = ApiLimits().page
+_RESPONSE = 2_000_000
+"""Bytes of a page; clients take messages of 4 MiB, and one entry is never half of that."""
+
+M = TypeVar("M", bound=Message)
 
 
 def page_size(asked: int) -> int:
@@ -25,6 +31,18 @@ def page_size(asked: int) -> int:
             "INVALID_FIELD", f"page_size is {asked}, it must not be negative", field="page_size"
         )
     return min(asked or _DEFAULT, _MAXIMUM)
+
+
+def fitting(messages: Iterable[M], size: int) -> list[M]:
+    """Return the page: at most `size` messages, and no more than a client takes at once, but one at least."""
+    page: list[M] = []
+    room = _RESPONSE
+    for message in messages:
+        room -= message.ByteSize()
+        if len(page) == size or (page and room < 0):
+            break
+        page.append(message)
+    return page
 
 
 class PageTokens:

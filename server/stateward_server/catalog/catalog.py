@@ -143,6 +143,8 @@ class Machines:
             raise _too_large(self._limits.text_bytes, "unzipped")
         if not unzip.eof:
             raise InvalidArgument("MODULE_ENCODING", "the module's gzip stream is cut short")
+        if unzip.unused_data:
+            raise InvalidArgument("MODULE_ENCODING", "more follows the end of the module's gzip stream")
         try:
             return Module(text.decode("utf-8"), language)
         except UnicodeDecodeError:
@@ -150,12 +152,10 @@ class Machines:
 
     def from_text(self, text: str, language: Language) -> Module:
         """Take a module as it is. Raises InvalidArgument (MODULE_TOO_LARGE)."""
-        if len(text) > self._limits.text_bytes:
+        raw = text.encode()
+        if len(raw) > self._limits.text_bytes:
             raise _too_large(self._limits.text_bytes, "unzipped")
-        if (
-            len(text) > self._limits.gzip_bytes
-            and len(gzip.compress(text.encode())) > self._limits.gzip_bytes
-        ):
+        if len(raw) > self._limits.gzip_bytes and len(gzip.compress(raw)) > self._limits.gzip_bytes:
             raise _too_large(self._limits.gzip_bytes, "gzipped")
         return Module(text, language)
 

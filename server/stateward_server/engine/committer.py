@@ -19,7 +19,6 @@ Publish = Callable[[Instance, Sequence[Transition], int], None]
 Returns at once and never raises."""
 
 
-_PACE_S = 0.005
 _CROWD = 4
 _RARELY = 1024
 
@@ -63,9 +62,10 @@ class _Pace:
 class Committer:
     """Writes the commits of many instances in one transaction and one flush."""
 
-    def __init__(self, ledger: Ledger, publish: Publish, batch: int = 256) -> None:
+    def __init__(self, ledger: Ledger, publish: Publish, pace_ms: int, batch: int = 256) -> None:
         self._ledger = ledger
         self._publish = publish
+        self._pace_s = pace_ms / 1000
         self._batch = batch
         self._waiting: list[tuple[Commit, asyncio.Future[CommitResult]]] = []
         self._wanted = 1
@@ -85,7 +85,7 @@ class Committer:
         """Flush until cancelled."""
         while True:
             await self._gathered(1)
-            if self._pace.holds():
+            if self._pace_s and self._pace.holds():
                 await self._hold()
             self._pace.learn(len(self._waiting))
             self._flushed_s = asyncio.get_running_loop().time()
@@ -94,7 +94,7 @@ class Committer:
     async def _hold(self) -> None:
         """Wait for the pace, or until as many have come as can be expected."""
         loop = asyncio.get_running_loop()
-        over = loop.call_at(self._flushed_s + _PACE_S, self._wake.set)
+        over = loop.call_at(self._flushed_s + self._pace_s, self._wake.set)
         await self._gathered(min(self._pace.enough, self._batch))
         over.cancel()
 

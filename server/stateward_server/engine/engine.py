@@ -62,7 +62,7 @@ class Engine:
         self._store = store
         self._host = host
         self._clock = clock
-        self._committer = Committer(store, publish)
+        self._committer = Committer(store, publish, limits.flush_pace_ms)
         self._alarms = Alarms(clock)
         self._timers = TimerQueue(store, clock, self._alarms, limits.timers_near, self._fire)
         self._relay = Relay(RelayTools(store, self._deliver, clock, self._alarms, limits, self._spawn))

@@ -72,6 +72,8 @@ class EngineLimits:
     """How often a timer, a message or a spawn is tried before it becomes a dead letter."""
     backoff_ms: int = 2_000
     """Pause after the first failed attempt; each further pause is four times as long, up to an hour."""
+    flush_pace_ms: int = 5
+    """Distance that flushes keep while it gathers many commits in each; 0 never holds one back."""
     retry_ms: int = 1_000
     """First pause after trouble of the server's own, which is no attempt; doubles up to a minute."""
 

@@ -9,6 +9,10 @@ from stateward_server.model.ledger import DeadLetter, InstanceKey, Transition
 from stateward_server.model.names import InstanceName, MachineName, OrgId
 from stateward_server.ports.store import Catalog, DeadLetters, Ledger, Loaded
 
+_CHUNK = 64
+_ROOM = 8_000_000
+"""Characters of snapshots and events held for one page."""
+
 
 class Query:
     """Reads for lists. Raises NotFound for what the organisation does not have."""
@@ -39,7 +43,24 @@ class Query:
             raise no_machine(machine)
         return await self._letters.list_letters(org, machine, name, after, limit)
 
-    async def transitions(self, key: InstanceKey, after: int, limit: int) -> Sequence[Transition]:
-        """Return transitions above the revision `after`, oldest first."""
+    async def transitions(
+        self, key: InstanceKey, after: int, limit: int
+    ) -> tuple[Sequence[Transition], bool]:
+        """Return transitions above the revision `after`, oldest first, and whether more follow.
+
+        At most `limit`, fewer if they are large, but one at least if there is any.
+        """
         loaded = await self.instance(key)
-        return await self._ledger.history(loaded.instance.uid, after, limit)
+        found: list[Transition] = []
+        room = _ROOM
+        while True:
+            asked = min(_CHUNK, limit + 1 - len(found))
+            chunk = await self._ledger.history(loaded.instance.uid, after, asked)
+            for each in chunk:
+                if len(found) == limit or (found and room <= 0):
+                    return found, True
+                found.append(each)
+                room -= len(each.snapshot_json) + len(each.event_json)
+            if len(chunk) < asked:
+                return found, False
+            after = chunk[-1].revision

@@ -310,7 +310,8 @@ export class Gate5 implements Gate {
       timers: book.timers,
       timerOps: book.ops,
       eventText,
-      effects: steps.length,
+      // A failed machine has its end to tell of, even where nothing else is left to do.
+      effects: steps.length + (state.status === "error" ? 1 : 0),
       children: this.#children(state, head.lost, steps),
       record: { steps, moves, event, initial } satisfies Record5,
     };
