@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from stateward_server.api.machines import MachineServicer
 from stateward_server.api.outcomes import Outcomes
 from stateward_server.api.paging import PageTokens
 from stateward_server.api.server import ApiServer
+from stateward_server.api.streams import Streams
 from stateward_server.api.subscriptions import SubscriptionServicer
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.bootstrap import ensure_administrator, prepare, write_profile
@@ -32,6 +34,7 @@ from stateward_server.engine.engine import Engine
 from stateward_server.model.machine import Module
 from stateward_server.model.names import VersionId
 from stateward_server.query.query import Query
+from stateward_server.retention import Pruning
 from stateward_server.runtime.pool import HostPool
 from stateward_server.store.sqlite.store import SqliteStore
 from stateward_server.system import SystemClock, SystemEntropy
@@ -60,6 +63,8 @@ class Running:
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then drain. Raises OSError, StoreFault, StatewardError."""
     configure(settings.log_level, settings.log_format)
+    # The ledger holds private contexts: it is for its owner only, also in a directory that others may enter.
+    os.umask(0o077)
     # The ledger's thread must not wait 5 ms, Python's default, for its turn beside a busy event loop.
     sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
@@ -107,8 +112,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         readers = Readers(engine.may_read)
         tokens = ResumeTokens(secrets.purpose("resume-tokens"))
         sources = Sources(hub, store, store, store.identity, engine.read, readers, tokens)
+        streams = Streams(clock, limits.watch.send_ms)
         api = ApiServer(
-            Edge(Authenticator(store, secrets, clock), entropy),
+            Edge(Authenticator(store, secrets, clock), entropy, streams),
             machines=MachineServicer(machines, outcomes, pages),
             instances=InstanceServicer(engine, machines, query, outcomes, pages),
             subscriptions=SubscriptionServicer(
@@ -116,6 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             ),
             letters=DeadLetterServicer(engine.letters, query, outcomes, pages),
             limits=LimitsServicer(limits),
+            keepalive_s=settings.keepalive_seconds,
         )
         grpc_host, grpc_port = address(settings.grpc, "grpc")
         grpc_port = api.bind(_joined(grpc_host, grpc_port))
@@ -124,7 +131,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         web = HealthServer(http_host, http_port, ready.is_set)
         await api.start()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        ticking = tasks.create_task(hub.run())
+        ticking = [tasks.create_task(hub.run()), tasks.create_task(streams.run())]
+        if settings.history_days:
+            ticking.append(tasks.create_task(Pruning(store, clock, settings.history_days).run()))
         tasks.create_task(web.run())
         addresses = Running(_joined(grpc_host, grpc_port), _joined(http_host, web.port))
         write_profile(settings.data, administrator, addresses.grpc, addresses.http)
@@ -136,7 +145,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             await api.stop_taking()
             hub.drain()
             await asyncio.gather(api.stop(settings.drain_seconds), engine.drain())
-            ticking.cancel()
+            for task in ticking:
+                task.cancel()
             web.stop()
 
 

@@ -52,7 +52,7 @@ async def ensure_administrator(
     data: Path, access: Access, secrets: Secrets, clock: Clock, entropy: Entropy
 ) -> Administrator:
     """Return the administrator of this directory, making organisation and credential when there is none."""
-    known = await _known_administrator(data / _ADMIN_FILE, access, secrets)
+    known = await _known_administrator(_profile(data / _ADMIN_FILE), access, secrets)
     if known is not None:
         return known
     orgs = await access.list_orgs()
@@ -80,14 +80,24 @@ def write_profile(data: Path, administrator: Administrator, grpc: str, http: str
     _write_private(data / _ADMIN_FILE, json.dumps(profile, indent=2).encode() + b"\n")
 
 
-async def _known_administrator(path: Path, access: Access, secrets: Secrets) -> Administrator | None:
-    """Return who admin.json names, if this store knows them."""
+def _profile(path: Path) -> tuple[str, str] | None:
+    """Return the token and the key id in admin.json, if it has them."""
     try:
         profile = json.loads(path.read_bytes())
         token, key_id = str(profile["token"]), str(profile["key_id"])
-        org = await access.find_credential(credential_digest(token))
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
+    return (token, key_id) if token.isascii() and key_id.isascii() else None
+
+
+async def _known_administrator(
+    profile: tuple[str, str] | None, access: Access, secrets: Secrets
+) -> Administrator | None:
+    """Return who the profile names, if this store knows them."""
+    if profile is None:
+        return None
+    token, key_id = profile
+    org = await access.find_credential(credential_digest(token))
     key = await access.find_key(key_id)
     if org is None or key is None or key[0] != org:
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stateward_server.model.errors import InvalidArgument
-from stateward_server.model.limits import EngineLimits, HostLimits, Limits
+from stateward_server.model.limits import EngineLimits, HostLimits, Limits, WatchLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,26 @@ class Settings:
     """How long services may run after the last event."""
     drain_seconds: int = 10
     """How long a stopping server waits for calls in flight."""
+    history_days: int = 0
+    """How long transitions are kept; 0 keeps them for ever. The last one of an instance always is."""
+    keepalive_seconds: int = 30
+    """After how long a quiet connection is pinged; no answer for two thirds of that again means it is dead."""
+    send_seconds: int = 20
+    """How long a subscriber may leave a frame unread."""
 
 
 _ADDRESSES = frozenset({"grpc", "http"})
-_INTEGERS = frozenset({"host_processes", "settle_seconds", "drain_seconds"})
+_INTEGERS = frozenset(
+    {
+        "host_processes",
+        "settle_seconds",
+        "drain_seconds",
+        "history_days",
+        "keepalive_seconds",
+        "send_seconds",
+    }
+)
+_MAY_BE_ZERO = frozenset({"history_days"})
 _CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "pretty", "json")}
 
 
@@ -76,6 +92,7 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         engine=EngineLimits(settle_ms=settings.settle_seconds * 1000),
         hosts=HostLimits(processes=settings.host_processes),
+        watch=WatchLimits(send_ms=settings.send_seconds * 1000),
     )
 
 
@@ -91,8 +108,8 @@ def _checked(key: str, given: _Given) -> Any:
     """Convert one value. Its type is that of the field."""
     text = given.text
     if key in _INTEGERS:
-        if not _whole(text) or int(text) < 1:
-            raise _wrong(key, given, "a whole number above 0")
+        if not _whole(text) or (int(text) < 1 and key not in _MAY_BE_ZERO):
+            raise _wrong(key, given, "a whole number" + ("" if key in _MAY_BE_ZERO else " above 0"))
         return int(text)
     if key in _CHOICES and text not in _CHOICES[key]:
         raise _wrong(key, given, f"one of {', '.join(_CHOICES[key])}")

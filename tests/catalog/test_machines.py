@@ -1,4 +1,4 @@
-"""Machines and versions: a module is checked before its version exists, and nothing is left of a refused one."""
+"""Machines and versions: a module is checked before its version exists; a refused one leaves nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from stateward_server.model.errors import (
 )
 from stateward_server.model.ledger import Cause, Commit, Instance, InstanceKey, Transition
 from stateward_server.model.machine import Inspection, Language, Module, RequestRecord
-from stateward_server.model.names import MachineName, OrgId, VersionId, instance_name, machine_name, version_id
+from stateward_server.model.names import (
+    MachineName,
+    OrgId,
+    VersionId,
+    instance_name,
+    machine_name,
+    version_id,
+)
 from stateward_server.model.step import Status, View
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy

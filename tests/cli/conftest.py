@@ -23,9 +23,14 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from stateward.v1 import (
+    dead_letter_pb2,
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
     instance_pb2,
     instance_service_pb2,
     instance_service_pb2_grpc,
+    limits_service_pb2,
+    limits_service_pb2_grpc,
     machine_pb2,
     machine_service_pb2,
     machine_service_pb2_grpc,
@@ -44,6 +49,8 @@ class FakeServer(
     machine_service_pb2_grpc.MachineServiceServicer,
     instance_service_pb2_grpc.InstanceServiceServicer,
     subscription_service_pb2_grpc.SubscriptionServiceServicer,
+    dead_letter_service_pb2_grpc.DeadLetterServiceServicer,
+    limits_service_pb2_grpc.LimitsServiceServicer,
 ):
     """Remembers what it is told; `refusals` has (code, reason, metadata) for a method that shall refuse."""
 
@@ -63,6 +70,8 @@ class FakeServer(
             machine_service_pb2_grpc.add_MachineServiceServicer_to_server(self, server)
             instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(self, server)
             subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(self, server)
+            dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(self, server)
+            limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(self, server)
             port = server.add_insecure_port("127.0.0.1:0")
             await server.start()
             started.set_result(port)
@@ -158,6 +167,59 @@ class FakeServer(
         if others:
             changes = subscription_service_pb2.StateChanges(states=others)
             yield subscription_service_pb2.WatchInstanceResponse(resume_token="t2", changes=changes)
+
+    async def PauseInstance(self, request: Any, context: Any) -> Any:
+        await self._see("PauseInstance", request, context)
+        paused = self._instance(request.name)
+        paused.paused = True
+        return instance_service_pb2.PauseInstanceResponse(instance=paused)
+
+    async def ResumeInstance(self, request: Any, context: Any) -> Any:
+        await self._see("ResumeInstance", request, context)
+        return instance_service_pb2.ResumeInstanceResponse(instance=self._instance(request.name))
+
+    async def ListTimers(self, request: Any, context: Any) -> Any:
+        await self._see("ListTimers", request, context)
+        timer = instance_pb2.Timer(name=f"{request.parent}/timers/a%2Fb", event_json='{"type":"ring"}')
+        timer.due_time.FromJsonString("2026-01-02T03:04:05.500Z")
+        return instance_service_pb2.ListTimersResponse(timers=[timer])
+
+    async def CancelTimer(self, request: Any, context: Any) -> Any:
+        await self._see("CancelTimer", request, context)
+        return instance_service_pb2.CancelTimerResponse()
+
+    async def ListDeadLetters(self, request: Any, context: Any) -> Any:
+        await self._see("ListDeadLetters", request, context)
+        letter = dead_letter_pb2.DeadLetter(
+            name="machines/toggle/instances/session-123/deadLetters/17",
+            kind=dead_letter_pb2.DEAD_LETTER_KIND_MESSAGE,
+            target="machines/lamp/instances/l",
+            payload_json='{"type":"GO"}',
+            reason="INSTANCE_NOT_FOUND",
+            message="machine 'lamp' has no instance 'l'",
+            attempts=5,
+        )
+        letter.create_time.FromJsonString("2026-01-02T03:04:05Z")
+        return dead_letter_service_pb2.ListDeadLettersResponse(dead_letters=[letter])
+
+    async def RetryDeadLetter(self, request: Any, context: Any) -> Any:
+        await self._see("RetryDeadLetter", request, context)
+        return dead_letter_service_pb2.RetryDeadLetterResponse()
+
+    async def DiscardDeadLetter(self, request: Any, context: Any) -> Any:
+        await self._see("DiscardDeadLetter", request, context)
+        return dead_letter_service_pb2.DiscardDeadLetterResponse()
+
+    async def GetLimits(self, request: Any, context: Any) -> Any:
+        await self._see("GetLimits", request, context)
+        limit = limits_service_pb2.Limit(
+            name="mailbox",
+            value=1024,
+            unit=limits_service_pb2.LIMIT_UNIT_COUNT,
+            description="Events waiting at one instance",
+            reason="MAILBOX_FULL",
+        )
+        return limits_service_pb2.GetLimitsResponse(limits=[limit])
 
     def _instance(self, name: str) -> instance_pb2.Instance:
         machine = name.partition("/instances/")[0]

@@ -101,7 +101,7 @@ class Driven:
         self.rig.pool.commit(self.at, self.revision)
 
     async def ask(self, *inputs: Input, resume: bool = False) -> StepReply:
-        """Have inputs computed, commit nothing; tried once more when the host was lost, as the engine does."""
+        """Have inputs computed, commit nothing; try once more when the host was lost, as the engine does."""
         given = self.resume if resume else None
         try:
             reply = await self.rig.pool.step(self.at, self.revision, inputs, given)

@@ -1,4 +1,4 @@
-"""Random charts under random events run as the XState library itself runs them, restores and aborts in between.
+"""Random charts under random events run as the XState library runs them, restores and aborts in between.
 
 Run it by hand over more seeds with `deno run` as below; a mismatch prints its seed.
 """
@@ -14,7 +14,7 @@ from deno import find_deno_bin  # type: ignore[import-untyped]  # the package ha
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = Path(__file__).parent / "differential" / "main.ts"
-CHARTS = 120
+CHARTS = 80
 EVENTS = 30
 
 

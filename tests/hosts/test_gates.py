@@ -1,4 +1,4 @@
-"""Nothing runs before its commit, and then in XState's own order: actions, children, timers, in both dialects."""
+"""Nothing runs before its commit, and then in XState's own order: actions, children, timers."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ V4 = (
     + """
 import { actions, assign, createMachine, send, sendParent, spawn } from "xstate@4";
 const { cancel, choose, log, pure, raise, respond, sendTo, stop } = actions;
+const define = (config) => createMachine({ predictableActionArguments: true, ...config });
 const say = (text) => () => console.log(text);
 """
 )
@@ -56,7 +57,8 @@ async def logged(instance: Driven) -> list[str]:
               ({ context }) => console.log("n", context.n), log("two"), raise({ type: "MORE" })] } } },
             b: { entry: say("enter b"), on: { MORE: { actions: say("more") } } } } });""",
         V4
-        + """export default createMachine({ predictableActionArguments: true, context: { n: 0 }, initial: "a", states: {
+        + """export default define({ context: { n: 0 }, initial: "a",
+            states: {
             a: { exit: say("exit a"), on: { GO: { target: "b", actions: [say("one"), assign({ n: 1 }),
               (context) => console.log("n", context.n), log(() => "two"), raise("MORE")] } } },
             b: { entry: say("enter b"), on: { MORE: { actions: say("more") } } } } });""",
@@ -89,7 +91,8 @@ async def test_effects_of_the_start_wait_too(rig: Rig) -> None:
 
 CHILD = """const child = createMachine({ id: "child", initial: "on", entry: () => console.log("child up"),
   exit: () => console.log("child down"),
-  states: { on: { on: { PING: { actions: sendParent({ type: "PONG" }) }, END: "over" } }, over: { type: "final" } } });
+  states: { on: { on: { PING: { actions: sendParent({ type: "PONG" }) }, END: "over" } },
+    over: { type: "final" } } });
 """
 V5_CHILD = (
     V5
@@ -98,18 +101,20 @@ V5_CHILD = (
       PONG: { actions: assign({ pongs: ({ context }) => context.pongs + 1 }) } }, states: {
       idle: { on: { GO: "with" } },
       with: { invoke: { id: "kid", src: child, onDone: "done", onError: "lost" },
-        on: { PING: { actions: sendTo("kid", { type: "PING" }) }, END: { actions: sendTo("kid", { type: "END" }) },
+        on: { PING: { actions: sendTo("kid", { type: "PING" }) },
+          END: { actions: sendTo("kid", { type: "END" }) },
           LATER: { actions: sendTo("kid", { type: "PING" }, { delay: 500, id: "p" }) }, LEAVE: "idle" } },
       done: {}, lost: {} } });"""
 )
 V4_CHILD = (
     V4
-    + CHILD.replace("{ id", "{ predictableActionArguments: true, id")
-    + """export default createMachine({ predictableActionArguments: true, context: { pongs: 0 }, initial: "idle", on: {
-      PONG: { actions: assign({ pongs: (context) => context.pongs + 1 }) } }, states: {
+    + CHILD.replace("createMachine", "define")
+    + """export default define({ context: { pongs: 0 }, initial: "idle",
+      on: { PONG: { actions: assign({ pongs: (context) => context.pongs + 1 }) } }, states: {
       idle: { on: { GO: "with" } },
       with: { invoke: { id: "kid", src: child, onDone: "done", onError: "lost" },
-        on: { PING: { actions: sendTo("kid", { type: "PING" }) }, END: { actions: sendTo("kid", { type: "END" }) },
+        on: { PING: { actions: sendTo("kid", { type: "PING" }) },
+          END: { actions: sendTo("kid", { type: "END" }) },
           LATER: { actions: sendTo("kid", { type: "PING" }, { delay: 500, id: "p" }) }, LEAVE: "idle" } },
       done: {}, lost: {} } });"""
 )
@@ -193,7 +198,7 @@ UNHEARD = [
         invoke: [{ id: "one", src: fromPromise(() => new Promise(() => {})) },
                  { id: "two", src: fromPromise(() => new Promise(() => {})) }] }, b: {}, c: {} } });""",
     V4
-    + """export default createMachine({ predictableActionArguments: true, initial: "a", states: { a: {
+    + """export default define({ initial: "a", states: { a: {
         on: { GO: { target: "b" }, OUT: "c" }, invoke: [{ id: "one", src: () => new Promise(() => {}) },
         { id: "two", src: () => new Promise(() => {}) }] }, b: {}, c: {} } });""",
 ]
@@ -232,7 +237,7 @@ async def test_a_failed_service_without_a_handler_ends_a_version_5_machine(rig: 
 async def test_a_failed_service_without_a_handler_is_logged_in_version_4(rig: Rig) -> None:
     instance = await rig.start(
         V4
-        + """export default createMachine({ predictableActionArguments: true, invoke: { id: "bad",
+        + """export default define({ invoke: { id: "bad",
              src: async () => { throw new Error("no luck"); } }, on: { GO: {} } });"""
     )
     step = await instance.hear()
@@ -244,8 +249,9 @@ async def test_a_failed_service_without_a_handler_is_logged_in_version_4(rig: Ri
 async def test_a_service_that_throws_at_once_fails(rig: Rig) -> None:
     instance = await rig.start(
         V4
-        + """export default createMachine({ predictableActionArguments: true, initial: "a", states: {
-             a: { invoke: { id: "bad", src: () => { throw new Error("at once"); }, onError: "b" } }, b: {} } });"""
+        + """export default define({ initial: "a", states: {
+             a: { invoke: { id: "bad", src: () => { throw new Error("now"); }, onError: "b" } },
+             b: {} } });"""
     )
     await instance.hear()
     assert instance.value == "b"
@@ -260,8 +266,8 @@ SPAWN = [
         PING: { actions: sendTo(({ context }) => context.kid, { type: "PING" }) },
         DOWN: { actions: stopChild(({ context }) => context.kid) } } });""",
     V4
-    + CHILD.replace("{ id", "{ predictableActionArguments: true, id")
-    + """export default createMachine({ predictableActionArguments: true, context: {}, on: {
+    + CHILD.replace("createMachine", "define")
+    + """export default define({ context: {}, on: {
         PONG: { actions: assign({ got: (context) => (context.got ?? 0) + 1 }) },
         UP: { actions: assign({ kid: () => spawn(child, "kid") }) },
         PING: { actions: sendTo((context) => context.kid, { type: "PING" }) },
@@ -304,8 +310,9 @@ async def test_a_reference_outlives_the_child(rig: Rig, source: str) -> None:
 async def test_a_system_id_is_free_again_after_an_abort(rig: Rig) -> None:
     instance = await rig.start(
         V5
-        + """export default createMachine({ initial: "a", states: { a: { entry: say("in"), invoke: { id: "s", systemId: "sys",
-             src: fromCallback(() => () => console.log("out")) }, on: { AGAIN: { target: "a", reenter: true } } } } });"""
+        + """export default createMachine({ initial: "a", states: { a: { entry: say("in"),
+             invoke: { id: "s", systemId: "sys", src: fromCallback(() => () => console.log("out")) },
+             on: { AGAIN: { target: "a", reenter: true } } } } });"""
     )
     for _ in range(3):
         assert isinstance(await instance.ask(EventInput('"AGAIN"', AUTH)), Outcomes)
@@ -322,7 +329,11 @@ async def test_a_system_id_is_free_again_after_an_abort(rig: Rig) -> None:
 async def test_callbacks_and_observables_report_to_the_inbox(rig: Rig) -> None:
     instance = await rig.start(
         V5
-        + """const three = { subscribe(o) { for (const n of [1, 2, 3]) o.next(n); o.complete(); return { unsubscribe() {} }; } };
+        + """const three = { subscribe(o) {
+          for (const n of [1, 2, 3]) o.next(n);
+          o.complete();
+          return { unsubscribe() {} };
+        } };
         export default createMachine({ context: { seen: [] }, initial: "a", states: {
           a: { on: { GO: "b" } },
           b: { invoke: [{ src: fromCallback(({ sendBack, receive }) => { sendBack({ type: "SAID", n: 0 });
@@ -343,11 +354,12 @@ async def test_callbacks_and_observables_report_to_the_inbox(rig: Rig) -> None:
 async def test_what_a_machine_sends_itself_is_an_event_of_its_own(rig: Rig) -> None:
     for source in (
         V5
-        + """export default createMachine({ initial: "a", states: { a: { on: { GO: { actions: [sendTo(({ self }) => self,
-             { type: "NEXT" }), say("sent")] }, NEXT: "b" } }, b: {} } });""",
+        + """export default createMachine({ initial: "a", states: { a: { on: {
+             GO: { actions: [sendTo(({ self }) => self, { type: "NEXT" }), say("sent")] },
+             NEXT: "b" } }, b: {} } });""",
         V4
-        + """export default createMachine({ predictableActionArguments: true, initial: "a", states: { a: { on: {
-             GO: { actions: [send("NEXT"), say("sent")] }, NEXT: "b" } }, b: {} } });""",
+        + """export default define({ initial: "a", states: { a: {
+             on: { GO: { actions: [send("NEXT"), say("sent")] }, NEXT: "b" } }, b: {} } });""",
     ):
         instance = await rig.start(source)
         await instance.send("GO")
@@ -359,9 +371,9 @@ async def test_what_a_machine_sends_itself_is_an_event_of_its_own(rig: Rig) -> N
 async def test_version_4_forwards_and_responds(rig: Rig) -> None:
     instance = await rig.start(
         V4
-        + """const child = createMachine({ predictableActionArguments: true, id: "c", initial: "a", states: { a: { on: {
-              ASK: { actions: respond("ANSWER") }, ALSO: { actions: sendParent("HEARD") } } } } });
-        export default createMachine({ predictableActionArguments: true, initial: "a", context: { heard: [] },
+        + """const child = define({ id: "c", initial: "a", states: { a: {
+              on: { ASK: { actions: respond("ANSWER") }, ALSO: { actions: sendParent("HEARD") } } } } });
+        export default define({ initial: "a", context: { heard: [] },
           invoke: { id: "c", src: child, autoForward: true }, states: { a: {} }, on: {
             ASK: { actions: send("ASK", { to: "c" }) },
             ANSWER: { actions: assign({ heard: (c) => [...c.heard, "answer"] }) },
@@ -380,13 +392,15 @@ async def test_version_4_forwards_and_responds(rig: Rig) -> None:
     [
         (
             V5
-            + """export default createMachine({ on: { SET: { actions: raise({ type: "T" }, { delay: 9, id: "x" }) },
-                 ANON: { actions: raise({ type: "T" }, { delay: 9.2 }) }, CANCEL: { actions: cancel("x") } } });""",
+            + """export default createMachine({ on: {
+                 SET: { actions: raise({ type: "T" }, { delay: 9, id: "x" }) },
+                 ANON: { actions: raise({ type: "T" }, { delay: 9.2 }) },
+                 CANCEL: { actions: cancel("x") } } });""",
             "x",
         ),
         (
             V4
-            + """export default createMachine({ predictableActionArguments: true, on: {
+            + """export default define({ on: {
                  SET: { actions: send("T", { delay: 9, id: "x" }) },
                  ANON: { actions: raise("T", { delay: 9.2 }) }, CANCEL: { actions: cancel("x") } } });""",
             "x",
@@ -416,11 +430,12 @@ async def test_timers_of_one_id_are_several(rig: Rig, source: str, timer: str) -
 async def test_the_end_cancels_what_is_pending(rig: Rig) -> None:
     for source in (
         V5
-        + """export default createMachine({ after: { 1000: {} }, initial: "a", states: { a: { on: { END: "z" } },
-             z: { type: "final" } }, invoke: { id: "s", src: fromCallback(() => () => console.log("stopped")) } });""",
+        + """export default createMachine({ after: { 1000: {} }, initial: "a",
+             states: { a: { on: { END: "z" } }, z: { type: "final" } },
+             invoke: { id: "s", src: fromCallback(() => () => console.log("stopped")) } });""",
         V4
-        + """export default createMachine({ predictableActionArguments: true, after: { 1000: {} }, initial: "a", states: {
-             a: { on: { END: "z" } }, z: { type: "final" } },
+        + """export default define({ after: { 1000: {} }, initial: "a",
+             states: { a: { on: { END: "z" } }, z: { type: "final" } },
              invoke: { id: "s", src: () => () => () => console.log("stopped") } });""",
     ):
         instance = await rig.start(source)
@@ -457,7 +472,8 @@ async def test_parallel_states_are_shown_in_document_order(rig: Rig) -> None:
             head
             + f"""export default createMachine({{ {extra} type: "parallel", states: {{
               b: {{ initial: "y", tags: ["tb"], states: {{ x: {{}}, y: {{ tags: ["ty"] }} }} }},
-              a: {{ initial: "x", states: {{ x: {{ initial: "deep", states: {{ deep: {{ tags: ["ta"] }} }} }} }} }} }} }});"""
+              a: {{ initial: "x", states: {{
+                x: {{ initial: "deep", states: {{ deep: {{ tags: ["ta"] }} }} }} }} }} }} }});"""
         )
         view = instance.step.view
         assert view.states == ("b", "b.y", "a", "a.x", "a.x.deep")
@@ -485,8 +501,8 @@ async def test_a_flood_from_a_child_is_announced_once_at_a_time(rig: Rig) -> Non
 async def test_a_service_that_outlives_its_machine_is_not_heard(rig: Rig) -> None:
     instance = await rig.start(
         V5
-        + """export default createMachine({ initial: "a", states: { a: { on: { END: "z" }, invoke: { src: fromPromise(
-             async () => 1), onDone: "z" } }, z: { type: "final" } } });"""
+        + """export default createMachine({ initial: "a", states: { a: { on: { END: "z" },
+             invoke: { src: fromPromise(async () => 1), onDone: "z" } }, z: { type: "final" } } });"""
     )
     reply = await instance.ask(EventInput('"END"', AUTH))
     assert isinstance(reply, Outcomes)

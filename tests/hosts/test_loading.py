@@ -72,7 +72,7 @@ async def test_a_version_in_the_specifier_wins(rig: Rig, specifier: str, dialect
         'initial: "a", states: { a: { invoke: [{ src: "x", autoForward: true }] } }',
         'initial: "a", states: { a: { type: "final", data: { x: 1 } } }',
         'initial: "a", states: { a: { activities: ["beep"] } }',
-        'initial: "a", states: { a: { initial: "b", states: { b: { always: { in: "#x", target: "c" } }, c: {} } } }',
+        'initial: "a", states: { a: { initial: "b", states: { b: { always: { in: "#x" } }, c: {} } } }',
     ],
 )
 async def test_words_of_version_4_make_a_bare_import_mean_it(rig: Rig, config: str) -> None:

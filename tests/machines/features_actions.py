@@ -1,11 +1,12 @@
+# ruff: noqa: E501 - a machine on one line reads better than one in pieces
 """Rows about actions, and about what machines say to each other."""
 
 from __future__ import annotations
 
 from tests.machines.features import same
 
-_ADD4 = 'const add = (w) => x.assign({ public: (c) => ({ said: [...c.public.said, w] }) });'
-_ADD5 = 'const add = (w) => x.assign({ public: ({ context: c }) => ({ said: [...c.public.said, w] }) });'
+_ADD4 = "const add = (w) => x.assign({ public: (c) => ({ said: [...c.public.said, w] }) });"
+_ADD5 = "const add = (w) => x.assign({ public: ({ context: c }) => ({ said: [...c.public.said, w] }) });"
 _SAID = 'context: { public: { said: [] } }, initial: "a"'
 
 same(
@@ -36,10 +37,10 @@ same(
     value="a",
     public={"n": 5},
     v5='context: { public: { n: 0 } }, initial: "a", states: { a: { on: { GO: { actions: { type: "add",'
-    ' params: { by: 5 } } } } } } }, { actions: { add: x.assign(({ context: c }, { by }) => ({'
+    " params: { by: 5 } } } } } } }, { actions: { add: x.assign(({ context: c }, { by }) => ({"
     " public: { n: c.public.n + by } })) }",
     v4='context: { public: { n: 0 } }, initial: "a", states: { a: { on: { GO: { actions: { type: "add",'
-    ' by: 5 } } } } } }, { actions: { add: x.assign((c, e, { action }) => ({'
+    " by: 5 } } } } } }, { actions: { add: x.assign((c, e, { action }) => ({"
     " public: { n: c.public.n + (action.by ?? 5) } })) }",
 )
 same(

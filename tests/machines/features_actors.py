@@ -1,11 +1,12 @@
+# ruff: noqa: E501 - a machine on one line reads better than one in pieces
 """Rows about services and children."""
 
 from __future__ import annotations
 
 from tests.machines.features import same
 
-_NOTE4 = 'actions: x.assign({ public: (c, e) => ({ got: e.data }) })'
-_NOTE5 = 'actions: x.assign({ public: ({ event }) => ({ got: event.output }) })'
+_NOTE4 = "actions: x.assign({ public: (c, e) => ({ got: e.data }) })"
+_NOTE5 = "actions: x.assign({ public: ({ event }) => ({ got: event.output }) })"
 
 same(
     "invoke-promise",

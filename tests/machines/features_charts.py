@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a machine on one line reads better than one in pieces
 """Rows about states and transitions."""
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ export const allowRead = ({ authContext }: { authContext: Auth }) => authContext
 export const allowWrite = ({ authContext }: { authContext: Auth }) => authContext.ok === true;
 
 export default setup({
-  types: {} as { context: { public: { count: number }; note?: string }; input: { count?: number } | undefined },
+  types: {} as {
+    context: { public: { count: number }; note?: string };
+    input: { count?: number } | undefined;
+  },
   actors: {
     work: fromPromise(async () => 42),
     stuck: fromPromise(() => new Promise(() => {})),

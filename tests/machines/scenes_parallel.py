@@ -112,12 +112,12 @@ async def a_device_reports(scene: Scene) -> None:
     await scene.begin()
     await scene.send("CONNECT")
     assert scene.tags == ("connected",)
-    assert not scene.instance.state.settled
+    assert scene.instance.state.settled is False
     assert scene.public == {"target": 19, "actual": 19, "lost": 0}
     await scene.send("SET", target=23)
     assert scene.public["actual"] == 23
     await scene.send("DISCONNECT")
-    assert scene.instance.state.settled
+    assert [state.settled for state in scene.instance.history][-2:] == [False, True]
     assert scene.instance.logs == ["the connection is closed"]
 
 

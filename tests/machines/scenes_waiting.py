@@ -113,7 +113,9 @@ async def a_card_expires(scene: Scene) -> None:
     await scene.send("NEW_CARD", card="expires-at-4")
     await scene.advance("60d")
     assert scene.value == "ended"
-    assert [s.event["type"] for s in scene.instance.history].count("xstate.after.dunning.subscription.overdue") == 4
+    assert [s.event["type"] for s in scene.instance.history].count(
+        "xstate.after.dunning.subscription.overdue"
+    ) == 4
 
 
 @scenario("auction.ts")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a machine on one line reads better than one in pieces
 """The rows of docs/xstate.md where a server cannot, or should not, do what XState does: what happens instead."""
 
 from __future__ import annotations
@@ -6,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.machines.features import covers, source
+from tests.machines.features import DIFFERENCES, covers, source
 
 from stateward_server.model.errors import FailedPrecondition, InvalidArgument, StatewardError
 from stateward_server.testing.lab import Lab, LabInstance
+
+__all__ = ["DIFFERENCES"]
 
 DIALECTS = pytest.mark.parametrize("dialect", ["v4", "v5"])
 
@@ -102,7 +105,9 @@ async def test_a_delayed_event_must_be_json(dialect: str) -> None:
         if dialect == "v4"
         else 'x.raise({ type: "L", f: () => 1 }, { delay: 9 })'
     )
-    config = f'initial: "a", states: {{ a: {{ on: {{ GO: {{ target: "b", actions: {later} }} }} }}, b: {{}} }}'
+    config = (
+        f'initial: "a", states: {{ a: {{ on: {{ GO: {{ target: "b", actions: {later} }} }} }}, b: {{}} }}'
+    )
     async with an(dialect, config) as (_, one):
         with pytest.raises(StatewardError) as refusal:
             await one.send("GO")
@@ -142,18 +147,24 @@ async def test_what_is_given_at_creation() -> None:
     ) as (_, one):
         assert one.public == {"twice": 6}
     async with an(
-        "v5", 'context: { public: { n: 1 }, m: 1 }, initial: "a", states: { a: {} }', context={"public": given}
+        "v5",
+        'context: { public: { n: 1 }, m: 1 }, initial: "a", states: { a: {} }',
+        context={"public": given},
     ) as (_, one):
         assert one.state.context == {"public": {"n": 3}, "m": 1}
     async with an(
-        "v4", 'context: { public: { n: 1 }, m: 1 }, initial: "a", states: { a: {} }', context={"public": given}
+        "v4",
+        'context: { public: { n: 1 }, m: 1 }, initial: "a", states: { a: {} }',
+        context={"public": given},
     ) as (_, one):
         assert one.state.context == {"public": {"n": 3}, "m": 1}
 
 
 @covers("output")
 async def test_the_output_of_a_machine() -> None:
-    config = 'initial: "a", states: { a: { on: { GO: "z" } }, z: { type: "final" } }, output: () => ({ sum: 3 })'
+    config = (
+        'initial: "a", states: { a: { on: { GO: "z" } }, z: { type: "final" } }, output: () => ({ sum: 3 })'
+    )
     async with an("v5", config) as (_, one):
         await one.send("GO")
         assert (one.state.status, one.state.output) == ("done", {"sum": 3})
@@ -346,7 +357,11 @@ async def test_a_reference_in_the_context_survives_as_one(dialect: str) -> None:
         if dialect == "v4"
         else 'x.assign({ kid: ({ spawn }) => spawn(echo, { id: "kid" }) })'
     )
-    tell = "(c) => c.kid.send({ type: 'PING' })" if dialect == "v4" else "({ context: c }) => c.kid.send({ type: 'PING' })"
+    tell = (
+        "(c) => c.kid.send({ type: 'PING' })"
+        if dialect == "v4"
+        else "({ context: c }) => c.kid.send({ type: 'PING' })"
+    )
     config = (
         'context: { public: {} }, initial: "a", states: { a: { on: {'
         f' GO: {{ actions: {spawn} }}, PING: {{ actions: {tell} }}, PONG: "b", "*": {{}} }} }}, b: {{}} }}'
@@ -362,10 +377,14 @@ async def test_a_reference_in_the_context_survives_as_one(dialect: str) -> None:
 @covers("timer-order")
 @DIALECTS
 async def test_timers_of_one_moment_fire_by_their_ids(dialect: str) -> None:
-    later = 'a.send("{0}", {{ delay: {1}, id: "{2}" }})' if dialect == "v4" else 'x.raise({{ type: "{0}" }}, {{ delay: {1}, id: "{2}" }})'
+    later = (
+        'a.send("{0}", {{ delay: {1}, id: "{2}" }})'
+        if dialect == "v4"
+        else 'x.raise({{ type: "{0}" }}, {{ delay: {1}, id: "{2}" }})'
+    )
     config = (
         'initial: "a", states: { a: { entry: '
-        f'[{later.format("LAST", 500, "z")}, {later.format("FIRST", 500, "y")}], on: {{ FIRST: {{}}, LAST: {{}} }} }} }}'
+        f"[{later.format('LAST', 500, 'z')}, {later.format('FIRST', 500, 'y')}], on: {{ FIRST: {{}}, LAST: {{}} }} }} }}"
     )
     async with an(dialect, config) as (lab, one):
         await lab.advance(500)

@@ -13,6 +13,7 @@ from tests.machines.native import Native
 from stateward_server.testing.lab import Lab
 
 MODULES = (features_actions, features_actors, features_charts)
+COMPARED = {feature.row for feature in FEATURES}
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda one: one.id)

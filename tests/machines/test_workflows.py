@@ -7,7 +7,6 @@ from tests.machines.kit import FORGETFUL, WORKFLOWS, Scenario, Scene
 from tests.machines.scenes import SCENARIOS
 
 
-
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.id)
 async def test_scenario(scenario: Scenario) -> None:
     async with Scene.of(scenario.file) as scene:

@@ -12,7 +12,10 @@ from stateward_server.store.sqlite import batch, queries
 from stateward_server.store.sqlite.schema import migrate, scripts
 
 # A table of one row or two, or all rows by design.
-SCANS = {"LIST_ORGS", "POSITION", "RESERVE_UIDS", "LAST_UID", "RAISE_EPOCH", "IDENTITY"}
+SCANS = {
+    "LIST_ORGS", "POSITION", "NEXT_POSITION", "RESERVE_UIDS", "LAST_UID", "RAISE_EPOCH", "IDENTITY", "PRUNED",
+    "RAISE_PRUNED",
+}  # fmt: skip
 
 WHOLE = {
     name: text

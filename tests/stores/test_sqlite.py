@@ -90,7 +90,32 @@ class TestRestart:
         await store.delete_instance(InstanceUid(1), None)
         await store.close()
         store = await open_store(tmp_path)
-        assert list(await store.apply([sample_commit(2)])) == [Committed(6)]
+        assert list(await store.apply([sample_commit(2)])) == [Committed(7)]
+        await store.close()
+
+    async def test_each_run_knows_which_positions_it_wrote(self, tmp_path: Path) -> None:
+        epochs = []
+        for base in range(3):
+            store = await open_store(tmp_path)
+            await with_machine(store)
+            await store.apply([sample_commit(base=base)])
+            epochs.append(store.identity.epoch)
+            await store.close()
+        store = await open_store(tmp_path)
+        assert [await store.epoch_at(position) for position in (1, 2, 3)] == epochs
+        await store.delete_instance(InstanceUid(1), None)
+        assert [await store.epoch_at(position) for position in (1, 2, 3)] == epochs
+        assert await store.epoch_at(4) == store.identity.epoch
+        await store.close()
+
+    async def test_how_far_history_was_pruned_survives_a_restart(self, tmp_path: Path) -> None:
+        store = await open_store(tmp_path)
+        await with_machine(store)
+        await store.apply([sample_commit(steps=3)])
+        await store.prune(0, NOW + 1_000, 10)
+        await store.close()
+        store = await open_store(tmp_path)
+        assert await store.pruned() == 2
         await store.close()
 
 

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from stateward_server.model.ledger import Commit
+from stateward_server.model.ledger import Commit, Extra
 from stateward_server.model.names import InstanceUid
+from stateward_server.model.outbox import Parcel
 from stateward_server.store.memory import MemoryStore
 from stateward_server.store.sqlite import SqliteStore
 from stateward_server.store.sqlite.batch import BatchWriter
@@ -28,10 +29,11 @@ from stateward_server.testing.store_samples import (
     sample_transition,
     with_machine,
 )
+from stateward_server.testing.store_suite_mail import BARE, sample_letter
 
 T = TypeVar("T")
-Plan: TypeAlias = tuple[int, str, int, Any, Any, Any]
-"""Slot, name, how far the base revision is off, steps, timers set, timers gone."""
+Plan: TypeAlias = tuple[int, str, int, Any, Any, Any, Any]
+"""Slot, name, how far the base revision is off, steps, timers set, timers gone, parcels and letters."""
 
 SLOTS = st.integers(0, 4)
 """Places for instances; each is filled again with a new uid after a deletion."""
@@ -40,8 +42,9 @@ REQUESTS = st.one_of(st.none(), st.sampled_from(["r1", "r2", "r3", "r4", "r5"]))
 TIMERS = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 3)), max_size=3)
 GONE = st.lists(st.sampled_from("xyz"), unique=True, max_size=2)
 STEPS = st.lists(st.tuples(REQUESTS, st.booleans()), max_size=3)
+EXTRAS = st.none() | st.tuples(st.integers(0, 2), st.integers(0, 1), st.lists(st.integers(1, 5), max_size=2))
 PLANS = st.lists(
-    st.tuples(SLOTS, NAMES, st.sampled_from([0, 0, 0, 0, 0, -1, 1]), STEPS, TIMERS, GONE),
+    st.tuples(SLOTS, NAMES, st.sampled_from([0, 0, 0, 0, 0, -1, 1]), STEPS, TIMERS, GONE, EXTRAS),
     min_size=1,
     max_size=4,
     unique_by=lambda plan: plan[0],
@@ -80,7 +83,7 @@ class Ledgers(RuleBasedStateMachine):
         assert self.run(self.sqlite.apply(batch)) == self.run(self.memory.apply(batch))
 
     def commit(self, plan: Plan) -> Commit | None:
-        slot, name, off, steps, timers, gone = plan
+        slot, name, off, steps, timers, gone, extra = plan
         uid = self.uids[slot]
         loaded = self.run(self.memory.load_uid(InstanceUid(uid)))
         base = max(0, (loaded.last.revision if loaded else 0) + off)
@@ -96,7 +99,36 @@ class Ledgers(RuleBasedStateMachine):
         commit = sample_commit(uid, base, name=name, timers=list(rows.values()), gone=gone)
         if loaded:
             commit = replace(commit, instance=loaded.instance)
+        if extra is not None:
+            parcels, letters, letters_gone = extra
+            buried = (sample_letter(uid),) * letters
+            commit = replace(commit, extra=Extra((BARE,) * parcels, buried, tuple(letters_gone)))
         return replace(commit, transitions=tuple(transitions))
+
+    @rule(skip=st.integers(0, 3), acknowledged=st.integers(0, 3))
+    def deliver(self, skip: int, acknowledged: int) -> None:
+        rows = self.run(self.memory.owed_after(0, 100))[skip:]
+        for store in (self.memory, self.sqlite):
+            self.run(store.acknowledge([row.position for row in rows[:acknowledged]]))
+            for row in rows[acknowledged : acknowledged + 1]:
+                self.run(store.postpone(row.position, row.parcel.attempt + 1, 77))
+
+    @rule(number=st.integers(0, 3))
+    def bury(self, number: int) -> None:
+        for row in self.run(self.memory.owed_after(0, 100))[number : number + 1]:
+            letter = replace(sample_letter(row.uid, row.parcel, row.position), owner=row.sender)
+            for store in (self.memory, self.sqlite):
+                self.run(store.bury(letter))
+
+    @rule(number=st.integers(0, 3), back=st.booleans())
+    def decide(self, number: int, back: bool) -> None:
+        letters = self.run(self.memory.list_letters(ORG, MACHINE, None, 0, 100))
+        for letter in letters[number : number + 1]:
+            for store in (self.memory, self.sqlite):
+                if back and isinstance(letter.what, Parcel):
+                    assert self.run(store.put_back(letter, None))
+                else:
+                    assert self.run(store.discard_letter(letter.id, None))
 
     @rule(slot=SLOTS)
     def delete(self, slot: int) -> None:
@@ -141,6 +173,8 @@ async def seen(store: SqliteStore | MemoryStore, uids: list[int]) -> list[object
         [list(await store.history(uid, 0, 100)) for uid in all_],
         [list(await store.timers_of(uid)) for uid in all_],
         [await store.oldest_revision(uid) for uid in all_],
+        list(await store.owed_after(0, 100)),
+        list(await store.list_letters(ORG, MACHINE, None, 0, 100)),
         [await store.find_request(uid, request) for uid in all_ for request in ("r1", "r2", "r3")],
         [await store.get_request(ORG, f"delete-{uid}") for uid in range(1, max(uids))],
     ]

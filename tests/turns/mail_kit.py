@@ -281,7 +281,8 @@ async def world(
     clock = before.clock if before else ManualClock()
     ledger = before.store if before else MemoryStore(clock=clock, entropy=SeededEntropy())
     host = ScriptHost(before.host.scripts if before else {})
-    bounds = limits or (before.limits if before else EngineLimits())
+    # A pace of flushes is kept in real time, which these tests do not have.
+    bounds = replace(limits or (before.limits if before else EngineLimits()), flush_pace_ms=0)
     # Flushes are never held back here: a pace is kept in real time, which these tests do not have.
     paceless = replace(bounds, flush_pace_ms=0)
     engine = Engine(store or ledger, host, clock, lambda *_: None, paceless)

@@ -42,6 +42,7 @@ def test_every_setting_can_come_from_the_environment(field: object):
     values = {
         "data": "x", "grpc": "h:1", "http": "h:1", "log_level": "debug", "log_format": "json",
         "host_processes": "7", "settle_seconds": "7", "drain_seconds": "7",
+        "history_days": "0", "keepalive_seconds": "7", "send_seconds": "7",
     }  # fmt: skip
     name: str = field.name  # type: ignore[attr-defined]  # a field of a data class
     settings = load({}, {"STATEWARD_DATA": "d", f"STATEWARD_{name.upper()}": values[name]}, None)

@@ -21,7 +21,8 @@ class Terminal(io.TextIOWrapper):
     tty = False
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        super().__init__(io.BytesIO(), "utf-8", write_through=True)
+        self._written = io.BytesIO()
+        super().__init__(self._written, "utf-8", write_through=True)
         self._patch = patch
 
     def isatty(self) -> bool:
@@ -33,7 +34,7 @@ class Terminal(io.TextIOWrapper):
 
     @property
     def text(self) -> str:
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]  # it is a BytesIO
+        return self._written.getvalue().decode()
 
     @property
     def lines(self) -> list[dict[str, Any]]:

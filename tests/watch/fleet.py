@@ -17,13 +17,14 @@ from stateward_server.model.frame import (
 from stateward_server.model.ledger import Commit, Committed, Instance, InstanceKey, Transition
 from stateward_server.model.machine import Machine
 from stateward_server.model.names import instance_name
+from stateward_server.model.step import Status
 from stateward_server.watch.machine import MachineWatch
 
 ALL = Filter()
 
 
 class Fleet(World):
-    """Instances by name. Everything durable is published at once, or in order by `publish` when told to wait."""
+    """Instances by name. What is durable is published at once, or in order by `publish` when told to wait."""
 
     def __init__(self, *, buffer_bytes: int = 4_000_000, epoch: int = 1) -> None:
         super().__init__(buffer_bytes=buffer_bytes, epoch=epoch)
@@ -38,6 +39,7 @@ class Fleet(World):
         size: int = 100,
         public: str | None = None,
         publish: bool = True,
+        status: Status = Status.ACTIVE,
     ) -> None:
         """Create the instance, or move it on; it has these tags then."""
         if name in self.alive:
@@ -45,7 +47,7 @@ class Fleet(World):
             base = last.revision
         else:
             instance, base = Instance(now(self.store.allocate_uid()), key(name), VERSION, 0), 0
-        entry = transition(base + 1, epoch=self.epoch, size=size, public=public, tags=tags)
+        entry = transition(base + 1, epoch=self.epoch, size=size, public=public, tags=tags, status=status)
         [result] = now(self.store.apply([Commit(instance, base, (entry,), (), ())]))
         assert isinstance(result, Committed)
         self.alive[name] = instance, entry
@@ -53,8 +55,8 @@ class Fleet(World):
 
     def remove(self, name: str = "a", *, publish: bool = True) -> None:
         instance, _ = self.alive.pop(name)
-        now(self.store.delete_instance(instance.uid, None))
-        self._tell(instance, (), 0, publish=publish)
+        position = now(self.store.delete_instance(instance.uid, None))
+        self._tell(instance, (), position, publish=publish)
 
     def publish(self) -> None:
         """Tell the hub what it has not been told."""
@@ -81,7 +83,7 @@ def key(name: str) -> InstanceKey:
 
 
 def told(frames: list[MachineFrame]) -> list[str]:
-    """What frames say, as `+a1` entered (or in the snapshot), `~a2` changed, `-a3` left; quiet ones nothing."""
+    """What frames say, as `+a1` entered (or in a page), `~a2` changed, `-a3` left; quiet ones nothing."""
     found: list[str] = []
     for frame in frames:
         if isinstance(frame, Page):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import copy
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
@@ -36,10 +37,16 @@ Verdict = Callable[[Instance, Transition, str], bool]
 
 
 def transition(
-    revision: int, *, epoch: int = 1, size: int = 100, public: str | None = None, tags: tuple[str, ...] = ()
+    revision: int,
+    *,
+    epoch: int = 1,
+    size: int = 100,
+    public: str | None = None,
+    tags: tuple[str, ...] = (),
+    status: Status = Status.ACTIVE,
 ) -> Transition:
     """A transition whose snapshot has `size` characters."""
-    view = View(f'"s{revision}"', (f"s{revision}",), tags, public, Status.ACTIVE, settled=True)
+    view = View(f'"s{revision}"', (f"s{revision}",), tags, public, status, settled=True)
     snapshot = "{}".ljust(size)
     return Transition(revision, epoch, revision, Cause.EVENT, '{"type":"go"}', snapshot, view, VERSION, None)
 
@@ -53,7 +60,7 @@ class PausingStore(MemoryStore):
 
     pause: Callable[[], object] | None = None
 
-    async def history(self, uid, after, limit):  
+    async def history(self, uid, after, limit):
         self._pause()
         page = await super().history(uid, after, limit)
         self._pause()
@@ -112,6 +119,26 @@ class World:
     def reopened(self, store_id: str) -> Watch:
         """The watch room as after a restart."""
         return Watch(self.sources(store_id))
+
+    def restart(self) -> None:
+        """Another run of the server over the same store: nobody watches, and the hub knows nothing."""
+        self.epoch += 1
+        self.hub = Hub(self.clock)
+        self.readers = Readers(self.may_read)
+        self.watch = self.reopened("store-1")
+
+    def copy(self) -> dict[str, object]:
+        """A copy of the store as it is now."""
+        return copy.deepcopy({key: value for key, value in vars(self.store).items() if key != "_identity"})
+
+    def restore(self, saved: dict[str, object]) -> None:
+        """Another run of the server, over a copy taken earlier."""
+        vars(self.store).update(copy.deepcopy(saved))
+        self.restart()
+
+    def prune(self) -> None:
+        """Forget all history that may be forgotten."""
+        now(self.store.prune(0, 1 << 62, 1 << 30))
 
     async def may_read(self, instance: Instance, entry: Transition, auth_json: str) -> bool:
         self.asked.append((entry.revision, auth_json))
@@ -173,8 +200,8 @@ class World:
     def delete(self) -> None:
         assert self.instance is not None
         self.publish()
-        now(self.store.delete_instance(self.instance.uid, None))
-        self.hub.publish(self.instance, (), 0)
+        position = now(self.store.delete_instance(self.instance.uid, None))
+        self.hub.publish(self.instance, (), position)
 
     # ------------------------------------------------------------------ what a subscriber would do
 
@@ -184,6 +211,7 @@ class World:
         return Reader((watch or self.watch).stream(KEY, auth, every=every, token=token))
 
 
+T = TypeVar("T")
 F = TypeVar("F", Frame, MachineFrame, tuple[InstanceKey, Frame | Ended])
 
 
@@ -191,7 +219,7 @@ class Reader(Generic[F]):
     """Reads a stream a frame at a time, and tells when it is quiet."""
 
     def __init__(self, frames: AsyncGenerator[F, None]) -> None:
-        self._frames = frames
+        self._frames: AsyncGenerator[F, None] = frames
         self._next: asyncio.Future[F] | None = None
         self.token = ""
 
@@ -206,7 +234,7 @@ class Reader(Generic[F]):
         if not self._next.done():
             return None
         frame, self._next = self._next, None
-        self.token = getattr(frame.result(), "token", "")
+        self.token = getattr(frame.result(), "token", "") or self.token
         return frame.result()
 
     async def all(self) -> list[F]:
@@ -224,6 +252,13 @@ class Reader(Generic[F]):
             pass
 
 
+def nudge(world: World) -> None:
+    """A sign of life is due on every stream."""
+    for slot in world.hub._slots:
+        for buffer in slot:
+            buffer.nudge()
+
+
 def revisions(frames: list[Frame]) -> list[int]:
     """The revisions that frames of states carry, in order."""
     found: list[int] = []
@@ -239,11 +274,11 @@ def revisions(frames: list[Frame]) -> list[int]:
     return found
 
 
-
-def now(work):
+def now(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that never waits, which is all there is in the memory store."""
     try:
         work.send(None)
     except StopIteration as done:
-        return done.value
+        value: T = done.value
+        return value
     raise AssertionError("it waits")

@@ -11,7 +11,8 @@ from tests.watch.kit import KEY, MACHINE, ORG, transition
 from stateward_server.model.ledger import Instance, InstanceKey, Transition
 from stateward_server.model.names import InstanceUid, OrgId, VersionId, instance_name
 from stateward_server.testing.clock import ManualClock, settle
-from stateward_server.watch.hub import Hub, Subscription
+from stateward_server.watch.buffer import Subscription
+from stateward_server.watch.hub import Hub
 
 OLD, NEW = InstanceUid(1), InstanceUid(2)
 LIMIT = 10_000
@@ -28,6 +29,14 @@ def hub() -> Hub:
 
 def publish(hub: Hub, instance: Instance, transitions: Sequence[Transition]) -> None:
     hub.publish(instance, transitions, transitions[-1].revision if transitions else 0)
+
+
+def lapped(subscription: Subscription) -> bool:
+    return subscription.lapped
+
+
+def due(subscription: Subscription) -> bool:
+    return subscription.tick
 
 
 def taken(subscription: Subscription) -> list[int]:
@@ -63,9 +72,9 @@ def test_latest_keeps_the_newest_only(hub: Hub):
 def test_an_unread_buffer_over_its_limit_is_dropped_and_marked(hub: Hub):
     subscription = hub.open(KEY, every=True)
     publish(hub, instance(), [transition(1, size=LIMIT // 2)])
-    assert not subscription.lapped
+    assert not lapped(subscription)
     publish(hub, instance(), [transition(2, size=LIMIT)])
-    assert subscription.lapped
+    assert lapped(subscription)
     assert taken(subscription) == []
 
 
@@ -164,12 +173,12 @@ async def test_a_sign_of_life_is_due_once_per_interval():
     subscription = hub.open(KEY, every=True)
     running = asyncio.ensure_future(hub.run())
     await clock.advance(14_999)
-    assert not subscription.tick
+    assert not due(subscription)
     await clock.advance(1)
-    assert subscription.tick
+    assert due(subscription)
     subscription.tick = False
     await clock.advance(15_000)
-    assert subscription.tick
+    assert due(subscription)
     assert not subscription.draining
     running.cancel()
 

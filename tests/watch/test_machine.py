@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 from tests.watch.fleet import ALL, Fleet, apply, told
-from tests.watch.kit import KEY
+from tests.watch.kit import KEY, nudge
 
 from stateward_server.model.errors import InvalidArgument, OutOfRange, ResourceExhausted, StatewardError
 from stateward_server.model.frame import Draining, Filter, Idle, Page, Stirred
 from stateward_server.model.names import InstanceUid
-from stateward_server.watch import machine
+from stateward_server.watch import members
 from stateward_server.watch.tokens import MachinePosition, Position, ResumeTokens, watched
 
 HOT = Filter(tags=frozenset({"hot"}))
@@ -242,7 +242,7 @@ async def test_a_quiet_watch_moves_its_token_on(fleet: Fleet):
     reader = fleet.watching(HOT)
     await reader.all()
     fleet.put("a")
-    fleet.hub._nudge_all()
+    nudge(fleet)
     [idle] = await reader.all()
     assert isinstance(idle, Idle)
     assert _place(idle.token).position == 1
@@ -323,12 +323,12 @@ async def test_a_watch_that_falls_behind_in_live_is_told_so_and_resumes_without_
 
 async def test_a_quiet_watch_shows_signs_of_life(fleet: Fleet):
     reader = fleet.watching()
-    fleet.hub._nudge_all()
+    nudge(fleet)
     assert [type(frame) for frame in await reader.all()] == [Page]
-    fleet.hub._nudge_all()
+    nudge(fleet)
     assert [type(frame) for frame in await reader.all()] == [Idle]
     fleet.put("a")
-    fleet.hub._nudge_all()
+    nudge(fleet)
     assert [type(frame) for frame in await reader.all()] == [Stirred]
     await reader.close()
 
@@ -355,7 +355,7 @@ async def test_leaving_frees_everything(fleet: Fleet):
 async def test_memory_of_members_is_bounded_and_what_is_forgotten_is_looked_up(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(machine, "_REMEMBERED", 2)
+    monkeypatch.setattr(members, "_REMEMBERED", 2)
     for name in "abc":
         fleet.put(name, "hot")
     reader = fleet.watching(HOT)

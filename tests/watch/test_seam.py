@@ -118,9 +118,7 @@ def test_the_latest_states_rise_to_the_newest(script: list[Act], before: int, li
 
 
 @given(SCRIPTS, st.lists(st.integers(1, 4), max_size=6), st.booleans())
-def test_leaving_and_resuming_at_any_frame_changes_nothing(
-    script: list[Act], stays: list[int], every: bool
-):
+def test_leaving_and_resuming_at_any_frame_changes_nothing(script: list[Act], stays: list[int], every: bool):
     """Each number is how many frames a visit lasts."""
 
     async def play() -> None:
@@ -154,8 +152,7 @@ async def follow(world: World, engine: Engine, *, every: bool, slow: bool, token
     while True:
         try:
             frame = await reader.read()
-        except ResourceExhausted as refused:
-            assert refused.reason == "SUBSCRIBER_TOO_SLOW"
+        except ResourceExhausted:
             reader = resumed(world, frames, every=every, token=token)
             continue
         if frame is not None:
@@ -170,5 +167,5 @@ async def follow(world: World, engine: Engine, *, every: bool, slow: bool, token
             ended = True
 
 
-def resumed(world: World, frames: list[Frame], *, every: bool, token: str) -> Reader:
+def resumed(world: World, frames: list[Frame], *, every: bool, token: str) -> Reader[Frame]:
     return world.stream(every=every, token=frames[-1].token if frames else token)

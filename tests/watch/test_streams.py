@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.watch.kit import AUTH, KEY, World, revisions
+from tests.watch.kit import AUTH, KEY, World, nudge, revisions
 
 from stateward_server.model.errors import (
     InvalidArgument,
@@ -24,7 +24,7 @@ from stateward_server.testing.clock import settle
 from stateward_server.watch.tokens import Position, ResumeTokens
 
 _LAST_PAGE_READ = 8
-"""Two pauses each: reading the state, the oldest revision, the place of the token, and one page of the log."""
+"""Two pauses each: reading the state, the oldest revision, the token's place, and one page of the log."""
 
 MODES = pytest.mark.parametrize("every", [True, False])
 
@@ -183,12 +183,12 @@ async def test_tokens_of_all_frames_resume(world: World):
     tokens = [(await reader.read(), reader.token)]
     world.step()
     tokens.append((await reader.read(), reader.token))
-    world.hub._nudge_all()
+    nudge(world)
     tokens.append((await reader.read(), reader.token))
     world.hub.drain()
     tokens.append((await reader.read(), reader.token))
     assert [type(frame) for frame, _ in tokens] == [Snapshot, Changes, Progress, Draining]
-    world.hub._draining.clear()
+    world.restart()
     world.step()
     for frame, token in tokens:
         again = world.stream(every=True, token=token)
@@ -468,7 +468,7 @@ async def test_a_new_instance_of_the_same_name_is_another_history(world: World, 
 
 
 async def test_a_stream_opened_while_the_name_changes_hands_follows_one_of_them(world: World):
-    done = []
+    done: list[bool] = []
 
     def replace_once() -> None:
         if not done:
@@ -508,7 +508,7 @@ async def test_a_quiet_stream_shows_signs_of_life(world: World, every: bool):
     reader = world.stream(every=every)
     await reader.all()
     for _ in range(2):
-        world.hub._nudge_all()
+        nudge(world)
         [frame] = await reader.all()
         assert isinstance(frame, Progress)
         assert frame.revision == 1
@@ -518,10 +518,10 @@ async def test_a_quiet_stream_shows_signs_of_life(world: World, every: bool):
 @MODES
 async def test_a_stream_with_news_needs_no_sign_of_life(world: World, every: bool):
     reader = world.stream(every=every)
-    world.hub._nudge_all()
+    nudge(world)
     assert [type(frame) for frame in await reader.all()] == [Snapshot]
     world.step()
-    world.hub._nudge_all()
+    nudge(world)
     assert [type(frame) for frame in await reader.all()] == [Changes]
     await reader.close()
 

@@ -32,10 +32,14 @@ def test_another_server_does_not_believe_it():
 def test_a_changed_letter_never_makes_another_position(at: int, letter: str):
     token = TOKENS.encode(HERE)
     at %= len(token)
+    assert position(token[:at] + letter + token[at + 1 :]) in {HERE, None}
+
+
+def position(token: str) -> Position | None:
     try:
-        assert TOKENS.decode(token[:at] + letter + token[at + 1 :], Position) == HERE
-    except InvalidArgument as refusal:
-        assert refusal.reason == "RESUME_TOKEN_INVALID"
+        return TOKENS.decode(token, Position)
+    except InvalidArgument:
+        return None
 
 
 @given(st.text())

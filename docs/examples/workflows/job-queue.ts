@@ -1,9 +1,9 @@
 // At most two jobs at a time and five in a minute. Each job is an actor of its own, spawned when there is room,
 // that tells the queue when it has finished.
-import { type ActorRefFrom, assign, enqueueActions, fromPromise, sendParent, setup } from "xstate";
+import { type AnyActorRef, assign, enqueueActions, fromPromise, sendParent, setup } from "xstate";
 
 type Context = {
-  running: Record<string, ActorRefFrom<any>>;
+  running: Record<string, AnyActorRef>;
   public: { waiting: string[]; done: string[]; failed: string[]; started: number; tokens: number };
 };
 type Events =

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.status import status_of
+from stateward_server.api.streams import Streams
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.scopes import BY_METHOD
 from stateward_server.engine.refusals import no_host, no_store
@@ -47,9 +48,10 @@ _Parse = Callable[[bytes], Any]
 class Edge:
     """Puts itself between a server and its services."""
 
-    def __init__(self, authenticator: Authenticator, entropy: Entropy) -> None:
+    def __init__(self, authenticator: Authenticator, entropy: Entropy, streams: Streams) -> None:
         self._authenticator = authenticator
         self._entropy = entropy
+        self._streams = streams
 
     def guard(self, server: grpc.aio.Server) -> Any:
         """Return what the generated `add_…_to_server` functions take for a server, with every method wrapped.
@@ -62,7 +64,7 @@ class Edge:
         # Bytes come in here unparsed, so that nobody's are parsed before it is known whose they are.
         if handler.request_streaming:
             serve = self._streaming(method, handler.stream_stream, handler.request_deserializer)
-            return grpc.stream_stream_rpc_method_handler(serve, None, handler.response_serializer)
+            return grpc.stream_stream_rpc_method_handler(serve, None, _written)
         if handler.response_streaming:
             serve = self._streaming(method, handler.unary_stream, handler.request_deserializer)
             return grpc.unary_stream_rpc_method_handler(serve, None, _written)
@@ -88,25 +90,24 @@ class Edge:
 
     def _streaming(
         self, method: str, serve: Callable[[Any, Any], AsyncGenerator[Any, None]], parse: _Parse
-    ) -> Callable[[bytes | AsyncIterator[bytes], Any], AsyncIterator[Any]]:
-        async def call(raw: bytes | AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+    ) -> Callable[[bytes | AsyncIterator[bytes], Any], Awaitable[None]]:
+        async def call(raw: bytes | AsyncIterator[bytes], context: Context) -> None:
             line = _Line(method)
-            try:
-                first = raw if isinstance(raw, bytes) else b""
-                line.principal = await self._admit(method, first, context)
-                request = _parsed(raw, parse) if isinstance(raw, bytes) else _each_parsed(raw, parse)
-                async with aclosing(serve(request, context)) as responses:
-                    async for response in responses:
-                        yield response
-            except GeneratorExit:
-                line.outcome = "CANCELLED"
-                raise
-            except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
-                refusal = self._explain(error, line)
-                line.write()  # before the caller can know of it
-                await context.abort_with_status(status_of(refusal))
-            finally:
-                line.write()
+            with self._streams.serving() as stream:
+                try:
+                    first = raw if isinstance(raw, bytes) else b""
+                    line.principal = await self._admit(method, first, context)
+                    stream.expires_ms = line.principal.expires_ms
+                    request = _parsed(raw, parse) if isinstance(raw, bytes) else _each_parsed(raw, parse)
+                    async with aclosing(serve(request, context)) as responses:
+                        async for response in responses:
+                            await stream.send(context, response)
+                except BaseException as error:  # noqa: BLE001 - _explain raises what must not be swallowed
+                    refusal = self._explain(stream.cause(error), line)
+                    line.write()  # before the caller can know of it
+                    await context.abort_with_status(status_of(refusal))
+                finally:
+                    line.write()
 
         return call
 

@@ -40,11 +40,8 @@ _OPTIONS = (
     ("grpc.max_metadata_size", 64 * 1024),
     ("grpc.absolute_max_metadata_size", 64 * 1024),
     ("grpc.so_reuseport", 0),
-    # A quiet stream is pinged, so that a dead client is noticed within a minute …
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # … and clients may ping as often as ours do.
+    # Clients may ping as often as ours do.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.max_concurrent_streams", 100_000),
@@ -63,9 +60,15 @@ class ApiServer:
         subscriptions: SubscriptionServicer,
         letters: DeadLetterServicer,
         limits: LimitsServicer,
+        keepalive_s: int = 30,
     ) -> None:
+        """A connection quiet for `keepalive_s` is pinged, and given up after two thirds of that again."""
+        alive = (
+            ("grpc.keepalive_time_ms", keepalive_s * 1000),
+            ("grpc.keepalive_timeout_ms", keepalive_s * 2000 // 3),
+        )
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=(*_OPTIONS, *alive))
         guarded = edge.guard(self._server)
         machine_service_pb2_grpc.add_MachineServiceServicer_to_server(machines, guarded)
         instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(instances, guarded)

@@ -60,6 +60,7 @@ class SubscriptionServicer(rpc.SubscriptionServiceServicer):
                         yield frames.many_response(key, frame, self._epoch)
             finally:
                 reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
     async def WatchMachine(
         self, request: pb.WatchMachineRequest, _context: Context
@@ -102,3 +103,5 @@ async def _obey(requests: AsyncIterator[pb.WatchInstancesRequest], watches: Many
                     raise InvalidArgument("INVALID_FIELD", "send add or remove", field="action")
     except Exception as error:  # noqa: BLE001 - it ends the stream, and the edge decides what it means
         await watches.fail(error)
+    else:
+        await watches.no_more()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -29,16 +29,9 @@ AUDIENCE = "https://api.statebacked.dev/"
 _LEEWAY_S = 5
 _MAX_TOKEN = ApiLimits().token_bytes
 _MAX_AUTH_CONTEXT = ApiLimits().auth_context_bytes
-_NEVER = 1 << 62
 _LAST_S = 253_402_300_799
 """The end of the year 9999: a time beyond it is not meant in seconds."""
 _KEY_ID = re.compile(r"sbk_[A-Za-z0-9_-]{22}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Verified:
-    principal: Principal
-    expires_ms: int
 
 
 class Authenticator:
@@ -49,41 +42,40 @@ class Authenticator:
         self._secrets = secrets
         self._clock = clock
         self._remembered = remembered
-        self._known: OrderedDict[str, _Verified] = OrderedDict()
+        self._known: OrderedDict[str, Principal] = OrderedDict()
 
     async def authenticate(self, bearer: str, act_as: bytes | None) -> Principal:
         """`bearer` is the token; `act_as` a JSON object to use as authContext instead of the token's claims.
 
         Raises Unauthenticated, PermissionDenied (SCOPE_MISSING), InvalidArgument (INVALID_JSON).
         """
-        verified = self._known.get(bearer) or await self._verify(bearer)
-        if verified.expires_ms <= self._clock.now_ms():
+        principal = self._known.get(bearer) or await self._verify(bearer)
+        if principal.expires_ms <= self._clock.now_ms():
             self._known.pop(bearer, None)
             raise Unauthenticated("TOKEN_EXPIRED", "the token has expired: get a new one")
         if act_as is None:
-            return verified.principal
-        verified.principal.require(ACT_AS)
-        known = verified.principal
-        return Principal(known.org, known.scopes, _auth_context(act_as), known.subject)
+            return principal
+        principal.require(ACT_AS)
+        return replace(principal, auth_json=_auth_context(act_as))
 
-    async def _verify(self, bearer: str) -> _Verified:
+    async def _verify(self, bearer: str) -> Principal:
         if not bearer or len(bearer) > _MAX_TOKEN:
             raise _invalid()
-        verified = await (
+        principal = await (
             self._verify_jwt(bearer) if bearer.count(".") == 2 else self._verify_credential(bearer)
         )
-        self._known[bearer] = verified
+        self._known[bearer] = principal
         if len(self._known) > self._remembered:
             self._known.popitem(last=False)
-        return verified
+        return principal
 
-    async def _verify_credential(self, bearer: str) -> _Verified:
+    async def _verify_credential(self, bearer: str) -> Principal:
         org = await self._access.find_credential(credential_digest(bearer))
         if org is None:
             raise _invalid()
-        return _Verified(Principal(org, ADMIN, "{}", "admin"), _NEVER)
+        return Principal(org, ADMIN, "{}", "admin")
 
-    async def _verify_jwt(self, bearer: str) -> _Verified:
+    async def _verify_jwt(self, bearer: str) -> Principal:
         try:
             key_id = jwt.get_unverified_header(bearer).get("kid")
             if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
@@ -105,7 +97,7 @@ class Authenticator:
         expires_ms = _milliseconds(claims["exp"]) + _LEEWAY_S * 1000
         if _milliseconds(claims.get("nbf", 0)) - _LEEWAY_S * 1000 > self._clock.now_ms():
             raise _invalid()
-        return _Verified(_principal(org, frozenset(scopes), claims, key_id), expires_ms)
+        return replace(_principal(org, frozenset(scopes), claims, key_id), expires_ms=expires_ms)
 
 
 def _principal(org: OrgId, scopes: frozenset[str], claims: dict[str, Any], key_id: str) -> Principal:

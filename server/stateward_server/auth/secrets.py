@@ -1,7 +1,8 @@
 """Secrets derived from the server's own key, so that a stolen database holds none of them.
 
 A signing key's secret is `sbsec_` and base64url(HMAC-SHA-256(server key, "signing-key:" + key id)): it can
-be shown again and verified without ever being stored. Administrator tokens are random; only their SHA-256 is kept.
+be shown again and verified without ever being stored. Administrator tokens are random; only their SHA-256 is
+kept.
 """
 
 from __future__ import annotations

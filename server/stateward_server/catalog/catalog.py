@@ -120,7 +120,10 @@ class Machines:
         return await self._store.list_versions(org, name, after, limit)
 
     async def to_start(self, org: OrgId, name: MachineName, wanted: VersionId | None) -> VersionId:
-        """Return the version a new instance runs. Raises NotFound, FailedPrecondition (NO_CURRENT_VERSION)."""
+        """Return the version a new instance runs.
+
+        Raises NotFound, FailedPrecondition (NO_CURRENT_VERSION).
+        """
         machine = await self.get(org, name)
         if wanted is not None:
             return (await self.version(org, name, wanted)).id

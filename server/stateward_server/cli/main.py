@@ -13,11 +13,14 @@ from typing import Any, NoReturn
 
 import click
 
+from stateward_server.cli.dead_letters import dead_letters
 from stateward_server.cli.failure import INTERRUPTED, USAGE, Failure
 from stateward_server.cli.instances import instances
+from stateward_server.cli.limits import limits
 from stateward_server.cli.machine_versions import machine_versions
 from stateward_server.cli.machines import machines
 from stateward_server.cli.serve import serve
+from stateward_server.cli.upkeep import cancel_timer, pause, resume, timers
 
 
 class Root(click.Group):
@@ -64,5 +67,7 @@ def main() -> None:
     """
 
 
-for command in (serve, machines, machine_versions, instances):
+for command in (serve, machines, machine_versions, instances, dead_letters, limits):
     main.add_command(command)
+for command in (pause, resume, timers, cancel_timer):
+    instances.add_command(command)

@@ -8,7 +8,18 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from stateward import InstanceInfo, MachineInfo, MachineVersion, Reply, State, Transition, Update
+from stateward import (
+    DeadLetter,
+    InstanceInfo,
+    Limit,
+    MachineInfo,
+    MachineVersion,
+    Reply,
+    State,
+    Timer,
+    Transition,
+    Update,
+)
 
 Document = dict[str, object]
 Facts = list[tuple[str, str]]
@@ -16,6 +27,9 @@ Facts = list[tuple[str, str]]
 MACHINE_COLUMNS = ("MACHINE", "CURRENT VERSION", "CREATED")
 VERSION_COLUMNS = ("VERSION", "XSTATE", "SIZE", "CLIENT INFO", "CREATED", "CURRENT")
 INSTANCE_COLUMNS = ("INSTANCE", "REVISION", "STATUS", "VERSION", "CREATED")
+TIMER_COLUMNS = ("TIMER", "DUE", "EVENT", "TARGET")
+LETTER_COLUMNS = ("ID", "INSTANCE", "KIND", "ABOUT", "TARGET", "REASON", "ATTEMPTS", "CREATED")
+LIMIT_COLUMNS = ("NAME", "LIMIT", "WHAT", "REASON")
 TRANSITION_COLUMNS = ("REVISION", "TIME", "CAUSE", "EVENT", "STATE", "PUBLIC CONTEXT")
 
 
@@ -54,12 +68,13 @@ def instance(info: InstanceInfo) -> Document:
         "revision": info.revision,
         "status": info.status.value,
         "settled": info.settled,
+        "paused": info.paused,
         "create_time": timestamp(info.create_time),
     }
 
 
 def instance_row(info: InstanceInfo) -> tuple[str, ...]:
-    status = standing(info.status.value, settled=info.settled)
+    status = "paused" if info.paused else standing(info.status.value, settled=info.settled)
     return info.name, str(info.revision), status, info.version, second(info.create_time)
 
 
@@ -138,6 +153,62 @@ def transition_row(step: Transition) -> tuple[str, ...]:
         value(step.state),
         public(step.state),
     )
+
+
+def timer(seen: Timer) -> Document:
+    return {
+        "timer": seen.id,
+        "due_time": timestamp(seen.due_time),
+        "event": seen.event,
+        "target": seen.target or None,
+    }
+
+
+def timer_row(seen: Timer) -> tuple[str, ...]:
+    return seen.id, moment(seen.due_time), compact(seen.event), seen.target or "-"
+
+
+def letter(seen: DeadLetter) -> Document:
+    return {
+        "id": seen.id,
+        "machine": seen.machine,
+        "instance": seen.instance,
+        "kind": seen.kind.value,
+        "target": seen.target,
+        "about": seen.about or None,
+        "payload": seen.payload,
+        "reason": seen.reason,
+        "message": seen.message,
+        "attempts": seen.attempts,
+        "create_time": timestamp(seen.create_time),
+    }
+
+
+def letter_row(seen: DeadLetter) -> tuple[str, ...]:
+    return (
+        str(seen.id),
+        seen.instance,
+        seen.kind.value,
+        seen.about or "-",
+        seen.target,
+        seen.reason,
+        str(seen.attempts),
+        second(seen.create_time),
+    )
+
+
+def limit(seen: Limit) -> Document:
+    return {
+        "name": seen.name,
+        "value": seen.value,
+        "unit": seen.unit,
+        "description": seen.description,
+        "reason": seen.reason or None,
+    }
+
+
+def limit_row(seen: Limit) -> tuple[str, ...]:
+    return seen.name, f"{seen.value} {seen.unit}", seen.description, seen.reason or "-"
 
 
 def value(seen: State) -> str:

@@ -13,7 +13,8 @@ from typing import TypeVar
 import structlog
 
 from stateward_server.engine.alarms import Alarm
-from stateward_server.engine.envelope import Envelope, Errand, Farewell, Mail, Probe
+from stateward_server.engine.envelope import Envelope, Errand, Mail, Probe
+from stateward_server.engine.hop import Hop, until_end
 from stateward_server.engine.mailbox import Mailbox
 from stateward_server.engine.plan import forward, keep, plan
 from stateward_server.engine.refusals import (
@@ -22,7 +23,6 @@ from stateward_server.engine.refusals import (
     ended,
     failed,
     gone,
-    no_host,
     no_store,
     paused,
     reused,
@@ -32,22 +32,20 @@ from stateward_server.engine.room import Room
 from stateward_server.engine.waiters import Waiters
 from stateward_server.model.errors import Internal, StatewardError
 from stateward_server.model.ledger import Cause, Commit, Committed, Conflict, Repeated, TimerRow, Transition
+from stateward_server.model.machine import RequestRecord
 from stateward_server.model.step import (
     Denied,
     Failed,
     LostChildren,
     LostInput,
-    NeedSnapshot,
     Outcome,
-    Outcomes,
-    Resume,
     Skipped,
     Status,
     Step,
     TimerInput,
 )
 from stateward_server.model.wait import Reply
-from stateward_server.ports.host import Address, HostLost
+from stateward_server.ports.host import Address
 from stateward_server.ports.store import Loaded, StoreFault
 
 log = structlog.get_logger()
@@ -76,7 +74,7 @@ class Actor:
         self._running = False
         self._resting = 0
         """How many envelopes wait outside the mailbox to be tried again."""
-        self._warm = warm
+        self._hop = Hop(room.host, self.at, loaded.instance.key.name, warm=warm)
         self._settle: Alarm | None = None
         self._failures = 0
 
@@ -114,7 +112,7 @@ class Actor:
 
     def chill(self) -> None:
         """The host has lost the instance: wake it with its snapshot, at once if services were running."""
-        self._warm = False
+        self._hop.chill()
         if not self.last.view.settled:
             self.deliver(Probe())
 
@@ -158,18 +156,15 @@ class Actor:
 
     async def _turn(self) -> None:
         first = self._mailbox.first
-        if isinstance(first, Farewell):
-            self._mailbox.take()
-            await self._leave(first)
-            return
         if isinstance(first, Errand):
             self._mailbox.take()
             await first.perform()
             return
-        batch = await self._admit(self._mailbox.take_batch())
-        if not batch and (self.instance.paused or not isinstance(first, Probe)):
-            return
+        batch = self._mailbox.take_batch()
         try:
+            batch = await self._admit(batch)
+            if not batch and (self.instance.paused or not isinstance(first, Probe)):
+                return
             if (row := self._addressed(batch)) is not None:
                 await self.file(forward(self.instance, self.last.revision, row))
                 batch[0].resolve(Reply(self.last, self.last, met=True, replayed=False))
@@ -220,13 +215,13 @@ class Actor:
     # ------------------------------------------------------------------ one hop, one commit
 
     async def _step(self, batch: list[Envelope]) -> None:
-        reply = await self._ask(batch)
+        reply = await self._hop.ask(self.last, [envelope.input for envelope in batch])
         self._failures = 0
         if isinstance(reply, LostChildren):
             errors = [Envelope(LostInput(child), Cause.LOST) for child in reply.children]
             self._mailbox.put_first([*errors, *batch])
             return
-        outcomes = _until_end(reply.items)
+        outcomes = until_end(reply.items)
         base = self.last.revision
         self._mailbox.put_first(batch[len(outcomes) :])
         pairs = list(zip(batch, outcomes, strict=False))
@@ -240,24 +235,6 @@ class Actor:
                 return
         for envelope, outcome in pairs:
             await self._explain(envelope, outcome)
-
-    async def _ask(self, batch: Sequence[Envelope]) -> Outcomes | LostChildren:
-        inputs = [envelope.input for envelope in batch]
-        for _ in range(2):
-            resume = None if self._warm else Resume(self.instance.key.name, self.last.snapshot_json)
-            try:
-                reply = await self._room.host.step(self.at, self.last.revision, inputs, resume)
-                if isinstance(reply, NeedSnapshot):
-                    resume = Resume(self.instance.key.name, self.last.snapshot_json)
-                    reply = await self._room.host.step(self.at, self.last.revision, inputs, resume)
-            except HostLost:
-                self._warm = False
-                continue
-            if isinstance(reply, NeedSnapshot):
-                continue
-            self._warm = True
-            return reply
-        raise no_host()
 
     async def _commit(self, commit: Commit, steps: Sequence[tuple[Envelope, Step]]) -> bool:
         """Make the steps durable, then let them act; False when nothing was written."""
@@ -326,7 +303,7 @@ class Actor:
 
     async def _reload(self, envelopes: Sequence[Envelope]) -> None:
         """The ledger is ahead of this memory: drop the memory, read again, retry a few times."""
-        self._warm = False
+        self._hop.chill()
         self._failures += 1
         loaded = await self._room.ledger.load_uid(self.instance.uid)
         if loaded is None:
@@ -386,7 +363,7 @@ class Actor:
 
     def _give_back(self, envelopes: Sequence[Envelope], error: StatewardError) -> None:
         """Tell whoever waits to try again; what services said is tried again from here after a pause."""
-        self._warm = False
+        self._hop.chill()
         again = [envelope for envelope in envelopes if envelope.reply is None]
         for envelope in envelopes:
             envelope.refuse(error)
@@ -401,13 +378,9 @@ class Actor:
         self._mailbox.put_first(envelopes)
         self._run()
 
-    async def _leave(self, farewell: Farewell) -> None:
-        """Delete the instance and answer everyone who still waits."""
-        try:
-            await self._room.ledger.delete_instance(self.instance.uid, farewell.request)
-        except StoreFault:
-            farewell.done.set_exception(no_store())
-            return
+    async def leave(self, request: RequestRecord | None) -> None:
+        """Delete the instance, between turns, and answer everyone who still waits. Raises StoreFault."""
+        position = await self._room.ledger.delete_instance(self.instance.uid, request)
         self.gone = True
         self._room.host.stop_children(self.at)
         self._room.host.evict(self.at)
@@ -419,15 +392,4 @@ class Actor:
             mail = self._mailbox.take()
             if isinstance(mail, Envelope | Errand):
                 mail.refuse(error)
-            elif isinstance(mail, Farewell):
-                mail.done.set_result(None)
-        self._room.publish(self.instance, (), 0)
-        farewell.done.set_result(None)
-
-
-def _until_end(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """Cut after the step that ended the machine: what follows must be refused, not stepped."""
-    for index, outcome in enumerate(outcomes):
-        if isinstance(outcome, Step) and outcome.view.status is not Status.ACTIVE:
-            return outcomes[: index + 1]
-    return outcomes
+        self._room.publish(self.instance, (), position)

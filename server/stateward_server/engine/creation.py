@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeAlias
+
+import structlog
 
 from stateward_server.engine import refusals
 from stateward_server.engine.actor import Actor
@@ -10,6 +14,7 @@ from stateward_server.engine.directory import Directory
 from stateward_server.engine.envelope import Envelope
 from stateward_server.engine.plan import plan
 from stateward_server.engine.room import Room
+from stateward_server.model.errors import Internal, StatewardError
 from stateward_server.model.ledger import (
     Cause,
     Committed,
@@ -24,6 +29,11 @@ from stateward_server.model.step import Denied, EventInput, Failed, Step
 from stateward_server.model.wait import Reply, Wait
 from stateward_server.ports.host import Address, HostLost
 from stateward_server.ports.store import Loaded, StoreFault
+
+log = structlog.get_logger()
+
+_Made: TypeAlias = tuple[Instance, asyncio.Future[Reply]]
+"""A new instance, and the reply that comes when its creator's wait is over."""
 
 
 class Creation:
@@ -50,7 +60,26 @@ class Creation:
         """
         existing = await self._directory.wake(key)
         if existing is not None:
-            return await self._existing(key, existing, request, wait)
+            instance, reply = await self._existing(key, existing, request, wait)
+            return instance, await reply
+        made: asyncio.Future[_Made] = asyncio.get_running_loop().create_future()
+        making = self._make(key, version, context_json, auth_json, request=request, wait=wait, parent=parent)
+        # Not in the caller's task: once begun it is finished, also for a caller that has gone.
+        self._room.spawn(_into(made, making))
+        instance, reply = await made
+        return instance, await reply
+
+    async def _make(
+        self,
+        key: InstanceKey,
+        version: VersionId,
+        context_json: str | None,
+        auth_json: str,
+        *,
+        request: RequestTag | None,
+        wait: Wait | None,
+        parent: Parent | None,
+    ) -> _Made:
         room = self._room
         uid = await room.ledger.allocate_uid()
         instance = Instance(uid, key, version, room.clock.now_ms(), parent)
@@ -62,7 +91,7 @@ class Creation:
         )
         commit = plan(instance, 0, [(envelope, step)], {}, now_ms=instance.created_at, epoch=room.epoch)
         try:
-            result = await asyncio.shield(room.committer.submit(commit))
+            result = await room.committer.submit(commit)
         except StoreFault:
             room.host.abort(at, 0)
             raise refusals.no_store() from None
@@ -70,7 +99,7 @@ class Creation:
             actor = Actor(room, Loaded(instance, commit.transitions[0]), (), warm=True)
             self._directory.admit(actor)
             actor.adopt(commit, [(envelope, step)])
-            return instance, await reply
+            return instance, reply
         room.host.abort(at, 0)
         existing = await self._directory.wake(key)
         if existing is None or not isinstance(result, Repeated):
@@ -94,7 +123,7 @@ class Creation:
 
     async def _existing(
         self, key: InstanceKey, actor: Actor, request: RequestTag | None, wait: Wait | None
-    ) -> tuple[Instance, Reply]:
+    ) -> _Made:
         """Answer the creation of something that exists: a repeat gets its outcome, all else a refusal."""
         ledger = self._room.ledger
         stored = await ledger.find_request(actor.instance.uid, request.id) if request else None
@@ -107,4 +136,23 @@ class Creation:
             EventInput(stored.event_json, None), Cause.CREATED, request, wait=wait, reply=reply
         )
         actor.waiters.answer(envelope, stored, actor.last, replayed=True)
-        return actor.instance, await reply
+        return actor.instance, reply
+
+
+async def _into(made: asyncio.Future[_Made], making: Coroutine[Any, Any, _Made]) -> None:
+    """Run `making` to its end and put what comes of it where the caller looks, if one still does."""
+    try:
+        result = await making
+    except StoreFault:
+        error: Exception = refusals.no_store()
+    except StatewardError as refusal:
+        error = refusal
+    except Exception:
+        log.exception("creation_failed")
+        error = Internal("INTERNAL", "the server met an error of its own")
+    else:
+        if not made.done():
+            made.set_result(result)
+        return
+    if not made.done():
+        made.set_exception(error)

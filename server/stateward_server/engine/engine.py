@@ -21,7 +21,7 @@ from stateward_server.engine.creation import Creation
 from stateward_server.engine.delivery import Delivery
 from stateward_server.engine.directory import Directory
 from stateward_server.engine.doors import Letters, Pauses, PendingTimers
-from stateward_server.engine.envelope import Envelope, Farewell, Probe
+from stateward_server.engine.envelope import Envelope, Probe
 from stateward_server.engine.relay import Relay, RelayTools
 from stateward_server.engine.ringing import Ringer
 from stateward_server.engine.room import Room
@@ -177,10 +177,12 @@ class Engine:
         actor = await self._directory.wake(key)
         if actor is None:
             raise refusals.gone(key)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        actor.deliver(Farewell(done, request))
-        await done
-        self._directory.remove(actor)
+
+        async def work() -> None:
+            await actor.leave(request)
+            self._directory.remove(actor)
+
+        await actor.between_turns(work)
 
     async def drain(self) -> None:
         """Take no more mail, finish the turns that have begun, end the waits."""

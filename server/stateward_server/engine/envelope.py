@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 from stateward_server.engine.refusals import no_store
 from stateward_server.model.ledger import Cause, RequestTag
-from stateward_server.model.machine import RequestRecord
 from stateward_server.model.step import Input
 from stateward_server.model.wait import Reply, Wait
 from stateward_server.ports.store import StoreFault
@@ -73,12 +72,4 @@ class Errand:
             self.done.set_exception(error)
 
 
-@dataclass(slots=True)
-class Farewell:
-    """Delete the instance once the turns before have ended."""
-
-    done: asyncio.Future[None]
-    request: RequestRecord | None
-
-
-Mail: TypeAlias = Envelope | Probe | Errand | Farewell
+Mail: TypeAlias = Envelope | Probe | Errand

@@ -40,7 +40,11 @@ class WatchLimits:
     """Bounds of subscriptions."""
 
     buffer_bytes: int = 4_000_000
+    frame_bytes: int = 500_000
+    """States that share a frame; a larger one comes alone."""
     progress_ms: int = 15_000
+    send_ms: int = 20_000
+    """How long a reader may leave a frame unread before its stream is closed."""
     watches: int = 10_000
 
 
@@ -258,6 +262,14 @@ def published(limits: Limits) -> tuple[Limit, ...]:
             watch.buffer_bytes,
             size,
             "Unread states of one `EVERY_TRANSITION` stream",
+            "the SDK resumes",
+            "SUBSCRIBER_TOO_SLOW",
+        ),
+        Limit(
+            "watch_send_ms",
+            watch.send_ms,
+            ms,
+            "Time to take a frame of a stream (setting `send_seconds`)",
             "the SDK resumes",
             "SUBSCRIBER_TOO_SLOW",
         ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stateward_server.model.errors import PermissionDenied
 from stateward_server.model.names import OrgId
+
+NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Principal:
     """The authContext: a JSON object, `{}` for an administrator who acts for nobody."""
     subject: str
     """Whose credential it is, for logs: a key id or `admin`. Never a secret."""
+    expires_ms: int = field(default=NEVER, compare=False)
+    """When the credential is over, in Unix milliseconds: an open stream ends then."""
 
     def require(self, scope: str) -> None:
         """Raise PermissionDenied (SCOPE_MISSING) unless the caller holds `scope`."""

@@ -83,10 +83,11 @@ class Ledger(Protocol):
         """Return up to `limit` uids above `after` of instances whose last transition is not settled."""
         ...
 
-    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
+    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> int:
         """Delete an instance, its history, timers and dead letters, and record the request that asked for it.
 
-        What it has sent stays in the outbox.
+        What it has sent stays in the outbox. Returns the deletion's place in the total order; 0 if there was
+        no such instance.
         """
         ...
 
@@ -104,21 +105,60 @@ class LoggedChange:
     transition: Transition | None
 
 
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A stretch of the total order, as far as it is about one machine."""
+
+    changes: Sequence[LoggedChange]
+    end: int
+    """Nothing up to this position is missing."""
+    complete: bool
+    """It goes up to the newest change there was when it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one step of pruning has done."""
+
+    end: int
+    """All up to this position has been looked at."""
+    count: int
+    exhausted: bool
+    """There is nothing old enough beyond it."""
+
+
 class ChangeLog(Protocol):
-    """The ledger's total order of transitions. Positions grow and are never used again."""
+    """The ledger's total order of transitions and deletions. Positions grow and are never used again."""
 
     async def position(self) -> int:
         """Return the highest position given out so far; 0 in an empty store."""
         ...
 
     async def epoch_at(self, position: int) -> int:
-        """Return the epoch of the newest transition at or before `position`; 0 if there is none."""
+        """Return the epoch of the run that wrote `position`, whether or not it still holds anything."""
         ...
 
-    async def changes_after(
-        self, org: OrgId, machine: MachineName, position: int, limit: int
-    ) -> Sequence[LoggedChange]:
-        """Return up to `limit` transitions of a machine's instances after `position`, in order."""
+    async def changes_after(self, org: OrgId, machine: MachineName, position: int, limit: int) -> ChangePage:
+        """Return up to `limit` transitions of a machine's instances after `position`, and the deletions among them.
+
+        It may return less, down to nothing, and yet not be complete: go on from its end.
+        """
+        ...
+
+    async def pruned(self) -> int:
+        """Return the highest position that was pruned: up to there the order may have holes."""
+        ...
+
+
+class Retention(Protocol):
+    """Forgetting old history."""
+
+    async def prune(self, after: int, before_ms: int, limit: int) -> Pruned:
+        """Look at up to `limit` transitions after position `after`; delete those made before `before_ms`.
+
+        The last of an instance is always kept, and so is what follows a transition that is kept: history
+        begins later, but has no holes.
+        """
         ...
 
 
@@ -240,7 +280,7 @@ class StoreFault(Exception):
     """The store could not do its work (disk full, I/O error); nothing was written."""
 
 
-class Store(Ledger, ChangeLog, Timers, Outbox, DeadLetters, Catalog, Requests, Access, Protocol):
+class Store(Ledger, ChangeLog, Retention, Timers, Outbox, DeadLetters, Catalog, Requests, Access, Protocol):
     """One store in all its roles."""
 
     @property

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from stateward_server.model.machine import Inspection, Module
 from stateward_server.model.names import InstanceUid, VersionId
@@ -77,7 +77,7 @@ class FakeMachine(Protocol):
 class SampleMachine:
     """The machine of the host suite."""
 
-    _MOVES = {
+    _MOVES: ClassVar = {
         ("on", "TOGGLE"): Reaction("off", {}),
         ("off", "WAIT"): Reaction("waiting", {}, timer=("after", 1000, "after")),
         ("waiting", "STOP"): Reaction("off", {}),
@@ -281,17 +281,20 @@ class FakeHost:
                     return Skipped()
                 return self._react(instance, replace(state, timer=None), json.loads(text))
             case InboxInput():
-                if not instance.inbox or state.status is not Status.ACTIVE:
-                    return Skipped()
-                event = instance.inbox.pop(0)
-                return self._react(instance, state, event, taken=event)
+                return self._inbox(instance, state)
             case LostInput(child):
                 if child not in state.lost:
                     return Skipped()
                 lost = tuple(other for other in state.lost if other != child)
-                return self._react(
-                    instance, replace(state, lost=lost, service=None), {"type": f"lost.{child}"}
-                )
+                without = replace(state, lost=lost, service=None)
+                return self._react(instance, without, {"type": f"lost.{child}"})
+
+    def _inbox(self, instance: _Instance, state: _State) -> Outcome:
+        if not instance.inbox or state.status is not Status.ACTIVE:
+            return Skipped()
+        event = instance.inbox.pop(0)
+        outcome = self._react(instance, state, event, taken=event)
+        return replace(outcome, event_json=json.dumps(event)) if isinstance(outcome, Failed) else outcome
 
     def _event(self, instance: _Instance, state: _State, text: str, auth: str | None) -> Outcome:
         event = json.loads(text)

@@ -57,7 +57,12 @@ class Lab:
     """One server and its clock. Make it with `open`."""
 
     def __init__(
-        self, store: Store, clock: ManualClock, entropy: SeededEntropy, limits: EngineLimits, data: Path | None
+        self,
+        store: Store,
+        clock: ManualClock,
+        entropy: SeededEntropy,
+        limits: EngineLimits,
+        data: Path | None,
     ) -> None:
         self.clock = clock
         self._entropy = entropy
@@ -109,11 +114,7 @@ class Lab:
 
         With a `dialect`, `v4` or `v5`, the check at upload is left out, which saves the start of a process.
         """
-        if isinstance(source, Path):
-            language = Language.JAVASCRIPT if source.suffix in {".js", ".mjs"} else Language.TYPESCRIPT
-            module = Module(source.read_text(encoding="utf-8"), language)
-        else:
-            module = Module(source, Language.TYPESCRIPT)
+        module = _module(source)
         if dialect is not None:
             _inspections[module] = Inspection(dialect, "")
         checked = machine_name(name or f"machine-{len(self._versions) + 1}")
@@ -134,7 +135,7 @@ class Lab:
         """Wait until nothing moves: no turn, no commit, no word from a process that has not been taken."""
         calm = 0
         async with asyncio.timeout(_PATIENCE_S):
-            # A process may read a commit and the first question in one go; the second finds its promises kept.
+            # A process may read a commit and the first question in one go; the second finds promises kept.
             while calm < 2:
                 await settle()
                 await self._traffic.landed()
@@ -266,3 +267,10 @@ class Lab:
                     await self._host.allow_read(Address(version, _NOBODY), 0, "null", None)
                 except HostLost:
                     self._news += 1
+
+
+def _module(source: Path | str) -> Module:
+    if isinstance(source, str):
+        return Module(source, Language.TYPESCRIPT)
+    language = Language.JAVASCRIPT if source.suffix in {".js", ".mjs"} else Language.TYPESCRIPT
+    return Module(source.read_text(encoding="utf-8"), language)

@@ -107,7 +107,7 @@ class LabInstance:
     key: InstanceKey
 
     async def send(self, event: str | dict[str, Any], *, auth: object = None, **data: Any) -> State:
-        """Send an event, let everything it causes happen, and return the state then. Raises StatewardError."""
+        """Send an event, let all it causes happen, and return the state then. Raises StatewardError."""
         whole = {"type": event, **data} if isinstance(event, str) else {**event, **data}
         await self.bench.send(self.key, whole, {} if auth is None else auth)
         return self.state

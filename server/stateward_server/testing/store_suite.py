@@ -16,6 +16,7 @@ import pytest
 
 from stateward_server.ports.store import Store
 from stateward_server.testing.store_suite_catalog import AccessSuite, CatalogSuite
+from stateward_server.testing.store_suite_changes import ChangeSuite, RetentionSuite
 from stateward_server.testing.store_suite_commits import CommitSuite
 from stateward_server.testing.store_suite_mail import HeadSuite, LetterSuite, OutboxSuite
 from stateward_server.testing.store_suite_reads import DeletionSuite, ReadSuite, TimerSuite
@@ -29,6 +30,8 @@ class StoreSuite(
     LetterSuite,
     HeadSuite,
     DeletionSuite,
+    ChangeSuite,
+    RetentionSuite,
     CatalogSuite,
     AccessSuite,
 ):

@@ -175,7 +175,7 @@ class DeletionSuite:
         await with_machine(store)
         await apply_one(store, sample_commit(1, name="same", steps=2))
         await store.delete_instance(UID, None)
-        assert await apply_one(store, sample_commit(2, name="same")) == Committed(3)
+        assert await apply_one(store, sample_commit(2, name="same")) == Committed(4)
 
     async def test_deleting_an_absent_instance_changes_nothing(self, store: Store) -> None:
         await store.delete_instance(UID, None)

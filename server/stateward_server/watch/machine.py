@@ -7,8 +7,7 @@ shown by position: nothing falls between, nothing comes twice. A state the calle
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from stateward_server.model.frame import (
     Change,
@@ -24,15 +23,13 @@ from stateward_server.model.frame import (
     Stirred,
 )
 from stateward_server.model.ledger import Instance, Transition
-from stateward_server.model.names import InstanceUid, MachineName, OrgId
-from stateward_server.watch.hub import Buffer, Logged
-from stateward_server.watch.sources import FRAME, Sources, diverged, size_of, too_slow
+from stateward_server.model.names import MachineName, OrgId
+from stateward_server.watch.buffer import Buffer, Logged
+from stateward_server.watch.frames import FIRST_PAGE, FRAME_BYTES, LAST_PAGE, next_page, weight
+from stateward_server.watch.members import Members
+from stateward_server.watch.sources import Sources, diverged, expired, too_slow
 from stateward_server.watch.tokens import MachinePosition, invalid, watched
 
-_PAGE = 64
-_DELETION = 250
-"""Characters that a deletion takes in a frame."""
-_REMEMBERED = 65_536
 _BEGINNING = -1
 
 
@@ -47,18 +44,17 @@ class MachineWatch:
     ) -> AsyncGenerator[MachineFrame, None]:
         """Yield frames until the caller stops or the server drains.
 
-        Raises InvalidArgument (RESUME_TOKEN_INVALID), OutOfRange (RESUME_TOKEN_DIVERGED), ResourceExhausted
-        (SUBSCRIBER_TOO_SLOW).
+        Raises InvalidArgument (RESUME_TOKEN_INVALID), OutOfRange (RESUME_TOKEN_EXPIRED,
+        RESUME_TOKEN_DIVERGED), ResourceExhausted (SUBSCRIBER_TOO_SLOW).
         """
         hub = self._sources.hub
         buffer = hub.open_machine(org, machine)
         try:
             reader = _Reader(self._sources, buffer, org, machine, auth_json=auth_json, chosen=chosen)
-            if not token or not await reader.resume(token):
-                async for page in reader.snapshot():
-                    yield page
-            async for frame in reader.follow():
-                yield frame
+            await reader.begin(token)
+            while frames := await reader.more():
+                for frame in frames:
+                    yield frame
         finally:
             hub.close_machine(buffer)
 
@@ -84,160 +80,174 @@ class _Reader:
         self._chosen = chosen
         self._name = watched(org, machine, chosen)
         self._position = _BEGINNING
+        self._members = Members(sources.ledger, self._visible)
+        self._next: Callable[[], Awaitable[Sequence[MachineFrame]]] = self._list
+        self._page = FIRST_PAGE
+        self._start = 0
         self._shown = _BEGINNING
         """The pages may show what was committed up to here: a token from before would repeat it."""
-        self._paged: dict[InstanceUid, int] = {}
-        self._members: OrderedDict[InstanceUid, bool] = OrderedDict()
-        self._knows_all = True
-        """What is not remembered has never been shown."""
+        self._listed = 0
+        self._over = False
 
-    async def resume(self, token: str) -> bool:
-        """Put the cursor where the token says; False when that is the beginning."""
+    async def begin(self, token: str) -> None:
+        """Put the cursor at the beginning, or where the token says."""
         sources = self._sources
-        place = sources.tokens.decode(token, MachinePosition)
+        changes = sources.changes
+        place = sources.tokens.decode(token, MachinePosition) if token else None
+        self._start = await changes.position()
+        if place is None:
+            return
         if place.store_id != sources.identity.store_id:
             raise diverged("of another store")
         if place.watched != self._name:
             raise invalid("was made for another machine or filter")
         if place.position == _BEGINNING:
-            return False
-        if place.position > await sources.changes.position():
+            return
+        if place.position > self._start:
             raise diverged("ahead of this history, which was restored from an older copy")
-        if await sources.changes.epoch_at(place.position) > place.epoch:
+        if await changes.epoch_at(place.position) > place.epoch:
             raise diverged("of a history that this store has since replaced")
         self._position = place.position
-        self._knows_all = False
-        return True
+        self._members.forget_all()
+        self._next = self._catch_up
+        await self._refuse_expired()
 
-    async def snapshot(self) -> AsyncIterator[Page]:
-        """Yield what matches now."""
-        start = await self._sources.changes.position()
-        after = 0
-        complete = False
-        while not complete:
-            found = await self._sources.ledger.list_instances(self._org, self._machine, after, _PAGE)
-            complete = len(found) < _PAGE
-            entries: list[Entry] = []
-            room = FRAME
-            for loaded in found:
-                after = loaded.instance.uid
-                self._paged[loaded.instance.uid] = loaded.last.revision
-                if not await self._visible(loaded.instance, loaded.last):
-                    continue
-                self._remember(loaded.instance.uid, member=True)
-                size = size_of(loaded.last.view)
-                if entries and size > room:
-                    yield Page(self._token(), tuple(entries), complete=False)
-                    entries, room = [], FRAME
-                entries.append(Entry(loaded.instance, loaded.last))
-                room -= size
-            if complete:
-                self._position, self._shown = start, await self._sources.changes.position()
-            yield Page(self._token(), tuple(entries), complete)
-        self._buffer.tick = False
+    async def more(self) -> Sequence[MachineFrame]:
+        """Return the next frames, waiting for them; none when the stream is over."""
+        frames: Sequence[MachineFrame] = ()
+        while not frames and not self._over:
+            frames = await self._next()
+        if frames:
+            self._buffer.tick = False
+        return frames
 
-    async def follow(self) -> AsyncIterator[MachineFrame]:
-        """Yield what happened after the cursor: from the log until it ends, then as it is published."""
-        async for frame in self._catch_up():
-            yield frame
-        if self._position < self._shown:
-            self._position = self._shown
-            yield Idle(self._token())
-        buffer = self._buffer
-        while True:
-            news = buffer.take()
-            if buffer.lapped:
-                raise too_slow(f"position {self._position}")
-            if news:
-                async for frame in self._stirred(news):
-                    yield frame
-            elif buffer.draining:
-                yield Draining(self._token())
-                return
-            elif buffer.tick:
-                buffer.tick = False
-                yield Idle(self._token())
-            else:
-                await buffer.wait()
+    # ------------------------------------------------------------------ what matches now
 
-    async def _catch_up(self) -> AsyncIterator[MachineFrame]:
-        while True:
-            # What is published from here on is in the buffer, or marks it as lapped: then read once more.
-            self._buffer.lapped = False
-            page = await self._sources.changes.changes_after(self._org, self._machine, self._position, _PAGE)
-            news = [Logged(each.position, each.instance, each.transition) for each in page]
-            async for frame in self._stirred(news):
-                yield frame
-            # Deletions come on top of what was asked for.
-            transitions = sum(each.transition is not None for each in page)
-            if transitions < _PAGE and not self._buffer.lapped:
-                self._paged.clear()
-                return
-
-    async def _stirred(self, news: Sequence[Logged]) -> AsyncIterator[Stirred]:
-        """Yield what these mean for the watch, in frames that a client can take."""
-        changes: list[Change] = []
-        room = FRAME
-        for item in news:
-            if item.transition is None:
-                change, size = self._deleted(item.instance), _DELETION
-            elif item.position <= self._position:
+    async def _list(self) -> Sequence[MachineFrame]:
+        if self._buffer.draining:
+            return self._drain()
+        found = await self._sources.ledger.list_instances(self._org, self._machine, self._listed, self._page)
+        complete = len(found) < self._page
+        self._page = next_page(self._page, [each.last for each in found])
+        await self._ask([(each.instance, each.last) for each in found])
+        pages: list[list[Entry]] = [[]]
+        size = 0
+        for loaded in found:
+            self._listed = loaded.instance.uid
+            visible = await self._visible(loaded.instance, loaded.last)
+            self._members.note_listed(loaded, visible=visible)
+            if not visible:
                 continue
-            else:
-                change = await self._change(item.instance, item.transition)
-                size = size_of(item.transition.view)
-            if changes and change is not None and size > room:
-                yield self._frame(changes)
-                changes, room = [], FRAME
+            size += weight(loaded.last)
+            if size > FRAME_BYTES and pages[-1]:
+                pages.append([])
+                size = weight(loaded.last)
+            pages[-1].append(Entry(loaded.instance, loaded.last))
+        unfinished = self._token()
+        if complete:
+            self._position, self._shown = self._start, await self._sources.changes.position()
+            self._next = self._catch_up
+            self._page = LAST_PAGE
+        token = self._token()
+        *others, last = pages
+        return [
+            *(Page(unfinished, tuple(page), complete=False) for page in others),
+            *([Page(token, tuple(last), complete)] if complete or last or self._buffer.tick else []),
+        ]
+
+    # ------------------------------------------------------------------ what happened since
+
+    async def _catch_up(self) -> Sequence[MachineFrame]:
+        buffer = self._buffer
+        if buffer.draining:
+            return self._drain()
+        # What is published from here on is in the buffer, or marks it as lapped: then read once more.
+        buffer.lapped = False
+        page = await self._sources.changes.changes_after(self._org, self._machine, self._position, self._page)
+        await self._refuse_expired()
+        news = [Logged(each.position, each.instance, each.transition) for each in page.changes]
+        self._page = next_page(self._page, [each.transition for each in news if each.transition])
+        frames = await self._stirred(news)
+        self._position = max(self._position, page.end)
+        if page.complete and not buffer.lapped:
+            self._members.end_of_list()
+            self._next = self._live
+        return frames or ([Idle(self._token())] if buffer.tick else [])
+
+    async def _live(self) -> Sequence[MachineFrame]:
+        buffer, published = self._buffer, self._sources.hub.position
+        news = buffer.take()
+        if buffer.lapped:
+            raise too_slow("position", self._position, self._token())
+        frames = await self._stirred(news)
+        # Others' changes count too, or the token of a quiet machine would grow old.
+        self._position = max(self._position, published)
+        if frames:
+            return frames
+        if buffer.draining and not news:
+            return self._drain()
+        if buffer.tick:
+            return [Idle(self._token())]
+        if not news:
+            await buffer.wait()
+        return ()
+
+    def _drain(self) -> Sequence[MachineFrame]:
+        self._over = True
+        return [Draining(self._token())]
+
+    async def _stirred(self, news: Sequence[Logged]) -> Sequence[MachineFrame]:
+        """Return the frames about what happened, each with the token of its own last change."""
+        frames: list[MachineFrame] = []
+        changes: list[Change] = []
+        size = 0
+        await self._ask([(each.instance, each.transition) for each in news if each.transition])
+        for item in news:
+            change = await self._change(item)
             if change is not None:
+                size += _size(change)
+                if size > FRAME_BYTES and changes:
+                    frames.append(Stirred(self._token(), tuple(changes)))
+                    changes, size = [], _size(change)
                 changes.append(change)
-                room -= size
-            if item.transition is not None:
-                self._position = item.position
+            self._position = max(self._position, item.position)
         if changes:
-            yield self._frame(changes)
+            frames.append(Stirred(self._token(), tuple(changes)))
+        return frames
 
-    def _frame(self, changes: Sequence[Change]) -> Stirred:
-        self._buffer.tick = False
-        return Stirred(self._token(), tuple(changes))
-
-    async def _change(self, instance: Instance, transition: Transition) -> Change | None:
-        if transition.revision <= self._paged.get(instance.uid, 0):
+    async def _change(self, item: Logged) -> Change | None:
+        """Return what an item means for this watch; None if nothing, or if it was told before."""
+        instance, transition = item.instance, item.transition
+        known = item.position <= self._position
+        if transition is None:
+            # A deletion that is published late is told late, but never lost.
+            return Left(instance, 0) if self._members.delete(instance.uid, certain=known) else None
+        if known or self._members.listed(instance.uid) >= transition.revision:
             return None
-        was = self._members.get(instance.uid)
-        if was is None:
-            was = not self._knows_all and await self._was_visible(instance, transition.revision - 1)
+        was = await self._members.was(instance, transition.revision)
         now = await self._visible(instance, transition)
-        self._remember(instance.uid, member=now)
+        self._members.set(instance.uid, member=now)
         if now:
             entry = Entry(instance, transition)
             return Changed(entry) if was else Entered(entry)
-        return Left(instance, transition.revision) if was else None
+        # Where nobody knows any more whether it was shown, one word too many is better than one too few.
+        return Left(instance, transition.revision) if was is not False else None
 
-    def _deleted(self, instance: Instance) -> Change | None:
-        # Of a deleted instance that is not remembered nothing can be known: better one word too many. But not
-        # where everything is known: its name may have been shown already as that of a new instance.
-        was = self._members.get(instance.uid, not self._knows_all)
-        self._remember(instance.uid, member=False)
-        return Left(instance, 0) if was else None
-
-    async def _was_visible(self, instance: Instance, revision: int) -> bool:
-        if revision < 1:
-            return False
-        found = await self._sources.ledger.history(instance.uid, revision - 1, 1)
-        return bool(found) and await self._visible(instance, found[0])
+    async def _ask(self, states: Sequence[tuple[Instance, Transition]]) -> None:
+        """Learn at once what `_visible` will want to know one by one."""
+        if len(states) > 1:
+            matching = [each for each in states if self._chosen.matches(each[1].view)]
+            await self._sources.readers.ask(matching, self._auth_json)
 
     async def _visible(self, instance: Instance, transition: Transition) -> bool:
         return self._chosen.matches(transition.view) and await self._sources.readers.allows(
             instance, transition, self._auth_json
         )
 
-    def _remember(self, uid: InstanceUid, *, member: bool) -> None:
-        self._members[uid] = member
-        self._members.move_to_end(uid)
-        if len(self._members) > _REMEMBERED:
-            self._members.popitem(last=False)
-            self._knows_all = False
+    async def _refuse_expired(self) -> None:
+        pruned = await self._sources.changes.pruned()
+        if self._position < pruned:
+            raise expired("position", pruned)
 
     def _token(self) -> str:
         identity = self._sources.identity
@@ -245,3 +255,11 @@ class _Reader:
         return self._sources.tokens.encode(
             MachinePosition(identity.store_id, self._name, position, identity.epoch)
         )
+
+
+def _size(change: Change) -> int:
+    match change:
+        case Entered(entry) | Changed(entry):
+            return weight(entry.transition)
+        case Left():
+            return 200

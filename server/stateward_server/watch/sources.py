@@ -43,10 +43,22 @@ def diverged(what: str) -> OutOfRange:
     return OutOfRange("RESUME_TOKEN_DIVERGED", f"the resume token is {what}: subscribe without a token")
 
 
-def too_slow(where: str) -> ResourceExhausted:
+def expired(what: str, oldest: int) -> OutOfRange:
+    """The history after the token's place is not whole any more."""
+    return OutOfRange(
+        "RESUME_TOKEN_EXPIRED",
+        f"history before {what} {oldest} is gone: subscribe without a token",
+        retry_after=None,
+        **{f"oldest_{what}": oldest},
+    )
+
+
+def too_slow(what: str, place: int, token: str) -> ResourceExhausted:
     """A live buffer overflowed."""
     return ResourceExhausted(
         "SUBSCRIBER_TOO_SLOW",
-        f"the subscriber fell behind after {where}: resume from the last token",
+        f"the subscriber fell behind after {what} {place}: resume from the last token",
         retry_after=0.1,
+        resume_token=token,
+        **{what: place},
     )

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 
 from stateward_server.model.errors import InvalidArgument
@@ -44,6 +44,7 @@ class MachinePosition:
     epoch: int
 
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS: dict[type[Position | MachinePosition], int] = {Position: 1, MachinePosition: 2}
 
 
@@ -58,8 +59,9 @@ class ResumeTokens:
         # A thousand subscribers of one instance ask for the same token in a row.
         if self._last is not None and self._last[0] == position:
             return self._last[1]
-        fields = [_KINDS[type(position)], *astuple(position)]
-        body = urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode())
+        values = (getattr(position, field) for field in position.__slots__)
+        fields = [_KINDS[type(position)], *values]
+        body = urlsafe_b64encode(_compact(fields).encode())
         token = f"{body.decode()}.{urlsafe_b64encode(self._mac(body)).decode()}"
         self._last = (position, token)
         return token

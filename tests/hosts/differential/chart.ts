@@ -44,13 +44,24 @@ export function randomChart(random: Random, crossing: boolean): Node {
   const regions = new Map<Node, Node[]>();
 
   function node(depth: number, type: Node["type"], region = nodes): Node {
-    const made: Node = { id: `s${count++}`, type, states: [], on: {}, always: [], after: {}, entry: [], exit: [] };
+    const made: Node = {
+      id: `s${count++}`,
+      type,
+      states: [],
+      on: {},
+      always: [],
+      after: {},
+      entry: [],
+      exit: [],
+    };
     if (depth > 0) nodes.push(made);
     if (region !== nodes) region.push(made);
     regions.set(made, region);
     if (type === "compound") {
       made.states.push(node(depth + 1, inner(depth + 1), region));
-      for (let i = 0; i < 1 + random.below(2); i++) made.states.push(node(depth + 1, inner(depth + 1), region));
+      for (let i = 0; i < 1 + random.below(2); i++) {
+        made.states.push(node(depth + 1, inner(depth + 1), region));
+      }
       if (random.chance(0.3)) made.states.push(node(depth + 1, "final", region));
       if (depth > 0 && random.chance(0.4)) {
         const past = node(depth + 1, "history", region);
@@ -81,7 +92,9 @@ export function randomChart(random: Random, crossing: boolean): Node {
     if (random.chance(0.4)) one.exit = actions().filter((a) => a.kind !== "raise");
     if (one === root) return;
     // Only guarded and only when even: an `inc` on the way ends the circle.
-    if (random.chance(0.12)) one.always = [{ target: target(), even: true, actions: [{ kind: "inc" }, { kind: "trace" }] }];
+    if (random.chance(0.12)) {
+      one.always = [{ target: target(), even: true, actions: [{ kind: "inc" }, { kind: "trace" }] }];
+    }
     if (random.chance(0.25)) one.after[random.pick(DELAYS)] = move();
     if (random.chance(0.2)) one.invoke = { id: `job-${one.id}`, done: move(), error: move() };
     if (one.type === "compound" && random.chance(0.4)) one.done = move();
@@ -115,7 +128,12 @@ export function randomChart(random: Random, crossing: boolean): Node {
     if (roll < 0.64) return { kind: "raise", event: random.pick(EVENTS) };
     if (roll < 0.68) return { kind: "self", event: random.pick(EVENTS) };
     if (roll < 0.78) {
-      return { kind: "later", event: random.pick(EVENTS), delay: random.pick(DELAYS), id: `t${random.below(3)}` };
+      return {
+        kind: "later",
+        event: random.pick(EVENTS),
+        delay: random.pick(DELAYS),
+        id: `t${random.below(3)}`,
+      };
     }
     if (roll < 0.85) return { kind: "cancel", id: `t${random.below(3)}` };
     if (roll < 0.91) return { kind: "spawn" };

@@ -5,7 +5,13 @@ import { Host } from "../../../server/hosts/xstate/src/host.ts";
 import { World } from "./world.ts";
 import type { Random } from "./random.ts";
 
-const LIMITS = { contextBytes: 400_000, maxIterations: 200, authoriserMs: 1000, logBytes: 1000, logLines: 1000 };
+const LIMITS = {
+  contextBytes: 400_000,
+  maxIterations: 200,
+  authoriserMs: 1000,
+  logBytes: 1000,
+  logLines: 1000,
+};
 const UID = 7;
 
 export class Failure extends Error {}
@@ -23,7 +29,12 @@ export class Hosted {
   restores = 0;
   aborts = 0;
 
-  constructor(readonly dialect: "v4" | "v5", readonly machine: any, readonly world: World, readonly random: Random) {
+  constructor(
+    readonly dialect: "v4" | "v5",
+    readonly machine: any,
+    readonly world: World,
+    readonly random: Random,
+  ) {
     this.#fresh();
   }
 
@@ -69,7 +80,9 @@ export class Hosted {
 
   state(): any {
     const stored = JSON.parse(this.#stored);
-    const ids = Object.entries(stored.history ?? {}).map(([id, nodes]: any) => [id, nodes.map?.((n: any) => n.id)]);
+    const ids = Object.entries(stored.history ?? {}).map((
+      [id, nodes]: any,
+    ) => [id, nodes.map?.((n: any) => n.id)]);
     const history = this.dialect === "v5" ? Object.fromEntries(ids) : stored.history;
     return { value: stored.value, context: stored.context, status: stored.status, history };
   }
@@ -107,7 +120,6 @@ export class Hosted {
       const traced = this.world.trace.length;
       const jobs = this.world.jobs.length;
       let reply = this.#try(rest);
-      if (Deno.args[4]) console.error("   step", JSON.stringify(rest), JSON.stringify(reply.map((o: any) => [o[1], o[2], o[9], o[10]])));
       const failed = reply.find((outcome) => outcome[0] === 2);
       if (failed) throw new Failure(`${failed[1]}: ${failed[2]}`);
       const quiet = () => this.world.trace.length === traced && this.world.jobs.length === jobs;

@@ -13,7 +13,8 @@ import { machine5, Native5 } from "./native5.ts";
 import { Random } from "./random.ts";
 import { quiet, World } from "./world.ts";
 
-const [variant, first, count, length] = [Deno.args[0], ...Deno.args.slice(1).map(Number)] as [string, number, number, number];
+const variant = Deno.args[0];
+const [first, count, length] = Deno.args.slice(1).map(Number);
 const dialect = variant === "v5" ? "v5" : "v4";
 const totals = { steps: 0, restores: 0, aborts: 0, failed: 0, jobs: 0 };
 
@@ -22,10 +23,8 @@ addEventListener("error", (event) => event.preventDefault());
 addEventListener("unhandledrejection", (event) => event.preventDefault());
 
 for (let seed = first; seed < first + count; seed++) {
-  const began = Date.now();
   try {
     await run(seed);
-    if (Deno.args[4]) console.error(seed, Date.now() - began);
   } catch (error) {
     console.log(JSON.stringify({ seed, error: String((error as Error).stack ?? error) }));
     Deno.exit(1);
@@ -45,12 +44,13 @@ async function run(seed: number): Promise<void> {
     if (error instanceof Failure) return void totals.failed++;
     throw error;
   }
-  native = dialect === "v5" ? new Native5(machine(chart, theirs), theirs) : new Native4(machine(chart, theirs), theirs);
+  native = dialect === "v5"
+    ? new Native5(machine(chart, theirs), theirs)
+    : new Native4(machine(chart, theirs), theirs);
   compare("start");
   for (let i = 0; i < length && native.state().status === "active"; i++) {
     const what = await turn();
     if (what === undefined) return void totals.failed++;
-    if (Deno.args[4]) console.error(what, canonical(native.state()), canonical(hosted.state()), ours.trace.slice(-6));
     compare(what);
     totals.steps++;
   }
@@ -114,7 +114,8 @@ function same(when: string, what: string, native: unknown, hosted: unknown): voi
   if (a !== b && Array.isArray(native) && Array.isArray(hosted)) {
     const at = native.findIndex((entry, i) => entry !== hosted[i]);
     const from = Math.max(0, (at < 0 ? native.length : at) - 2);
-    throw new Error(`after ${when}, ${what} differs from ${from} on\nnative ${native.slice(from)}\nhosted ${hosted.slice(from)}`);
+    const [left, right] = [native.slice(from), hosted.slice(from)];
+    throw new Error(`after ${when}, ${what} differs from ${from} on\nnative ${left}\nhosted ${right}`);
   }
   if (a !== b) throw new Error(`after ${when}, ${what} differs\nnative ${a}\nhosted ${b}`);
 }
@@ -124,7 +125,8 @@ function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner) => {
     if (inner && typeof inner.send === "function" && "id" in inner) return `ref:${inner.id}`;
     if (!inner || typeof inner !== "object" || Array.isArray(inner)) return inner;
-    if (inner.xstate$$type === 1 || (Object.keys(inner).join() === "id" && typeof inner.id === "string")) return `ref:${inner.id}`;
+    const onlyId = Object.keys(inner).join() === "id" && typeof inner.id === "string";
+    if (inner.xstate$$type === 1 || onlyId) return `ref:${inner.id}`;
     return Object.fromEntries(Object.keys(inner).sort().map((key) => [key, inner[key]]));
   });
 }

@@ -16,7 +16,12 @@ const kid = createMachine({
 });
 
 export function machine4(chart: Node, world: World, predictable: boolean): any {
-  const config = { ...node(chart, world), id: chart.id, context: { n: 0 }, predictableActionArguments: predictable };
+  const config = {
+    ...node(chart, world),
+    id: chart.id,
+    context: { n: 0 },
+    predictableActionArguments: predictable,
+  };
   // Without it, XState 4 takes assigns out of their order: then a trace shows the last context only.
   return createMachine(config);
 }
@@ -26,9 +31,13 @@ function node(one: Node, world: World): any {
   const config: any = { id: one.id, entry: acts(one.entry, world), exit: acts(one.exit, world) };
   if (one.tag) config.tags = [one.tag];
   if (one.type === "parallel" || one.type === "final") config.type = one.type;
-  if (one.states.length) config.states = Object.fromEntries(one.states.map((inner) => [inner.id, node(inner, world)]));
+  if (one.states.length) {
+    config.states = Object.fromEntries(one.states.map((inner) => [inner.id, node(inner, world)]));
+  }
   if (one.type === "compound") config.initial = one.states[0].id;
-  config.on = Object.fromEntries(Object.entries(one.on).map(([event, list]) => [event, list.map((m) => move(m, world))]));
+  config.on = Object.fromEntries(
+    Object.entries(one.on).map(([event, list]) => [event, list.map((m) => move(m, world))]),
+  );
   if (one.always.length) config.always = one.always.map((m) => move(m, world));
   config.after = Object.fromEntries(Object.entries(one.after).map(([ms, m]) => [ms, move(m, world)]));
   if (one.done) config.onDone = move(one.done, world);
@@ -73,7 +82,9 @@ function acts(list: Action[], world: World): any[] {
       case "ping":
         return pure((context: any) => context.kid ? sendTo(() => context.kid, { type: "PING" }) : undefined);
       case "stop":
-        return pure((context: any) => context.kid ? [stop(() => context.kid), assign({ kid: undefined })] : []);
+        return pure((context: any) =>
+          context.kid ? [stop(() => context.kid), assign({ kid: undefined })] : []
+        );
     }
   });
 }

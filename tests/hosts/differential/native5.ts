@@ -12,7 +12,9 @@ const kid = x.createMachine({
 });
 
 export function machine5(chart: Node, world: World, maxIterations: number): any {
-  return x.createMachine({ ...node(chart, world), id: chart.id, context: { n: 0 }, options: { maxIterations } } as any);
+  return x.createMachine(
+    { ...node(chart, world), id: chart.id, context: { n: 0 }, options: { maxIterations } } as any,
+  );
 }
 
 function node(one: Node, world: World): any {
@@ -20,9 +22,13 @@ function node(one: Node, world: World): any {
   const config: any = { id: one.id, entry: acts(one.entry, world), exit: acts(one.exit, world) };
   if (one.tag) config.tags = [one.tag];
   if (one.type === "parallel" || one.type === "final") config.type = one.type;
-  if (one.states.length) config.states = Object.fromEntries(one.states.map((inner) => [inner.id, node(inner, world)]));
+  if (one.states.length) {
+    config.states = Object.fromEntries(one.states.map((inner) => [inner.id, node(inner, world)]));
+  }
   if (one.type === "compound") config.initial = one.states[0].id;
-  config.on = Object.fromEntries(Object.entries(one.on).map(([event, list]) => [event, list.map((m) => move(m, world))]));
+  config.on = Object.fromEntries(
+    Object.entries(one.on).map(([event, list]) => [event, list.map((m) => move(m, world))]),
+  );
   if (one.always.length) config.always = one.always.map((m) => move(m, world));
   config.after = Object.fromEntries(Object.entries(one.after).map(([ms, m]) => [ms, move(m, world)]));
   if (one.done) config.onDone = move(one.done, world);
@@ -63,7 +69,9 @@ function acts(list: Action[], world: World): any[] {
       case "cancel":
         return x.cancel(one.id);
       case "spawn":
-        return x.assign(({ context, spawn }: any) => context.kid ? {} : { kid: spawn(kid as any, { id: "kid" }) });
+        return x.assign(({ context, spawn }: any) =>
+          context.kid ? {} : { kid: spawn(kid as any, { id: "kid" }) }
+        );
       case "ping":
         return x.enqueueActions(({ context, enqueue }: any) => {
           if (context.kid) enqueue.sendTo(context.kid, { type: "PING" });
@@ -93,7 +101,9 @@ export class Native5 {
 
   state(): any {
     const { value, context, status, historyValue } = this.#actor.getSnapshot();
-    const history = Object.entries(historyValue ?? {}).map(([id, nodes]: any) => [id, nodes.map((n: any) => n.id)]);
+    const history = Object.entries(historyValue ?? {}).map((
+      [id, nodes]: any,
+    ) => [id, nodes.map((n: any) => n.id)]);
     return { value, context, status, history: Object.fromEntries(history) };
   }
 }

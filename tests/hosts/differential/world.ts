@@ -43,7 +43,8 @@ export class World {
 
   /** The next alarm that rings within `ms`, taken off the list. */
   next(until: number): Alarm | undefined {
-    const due = this.#alarms.filter((alarm) => alarm.due <= until).sort((a, b) => a.due - b.due || a.id - b.id)[0];
+    const due =
+      this.#alarms.filter((alarm) => alarm.due <= until).sort((a, b) => a.due - b.due || a.id - b.id)[0];
     if (!due) return undefined;
     this.now = due.due;
     this.#alarms = this.#alarms.filter((alarm) => alarm !== due);

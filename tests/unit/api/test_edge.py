@@ -1,9 +1,11 @@
-"""What every RPC passes: size, authentication, scope, error translation and one log line; over a real socket."""
+"""What every RPC passes: size, authentication, scope, error translation, one log line; over a real socket."""
+
+# ruff: noqa: N802 - the names are the contract's
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,18 +16,19 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import LogCapture
 
-from stateward.v1 import instance_service_pb2 as pb
-from stateward.v1 import instance_service_pb2_grpc as rpc
 from stateward.v1 import (
     dead_letter_service_pb2_grpc,
     machine_service_pb2_grpc,
     subscription_service_pb2,
     subscription_service_pb2_grpc,
 )
+from stateward.v1 import instance_service_pb2 as pb
+from stateward.v1 import instance_service_pb2_grpc as rpc
 from stateward_server.api.caller import caller
 from stateward_server.api.edge import AUTH_CONTEXT_KEY, MAX_REQUEST_BYTES, Edge
 from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.server import SERVICES, ApiServer
+from stateward_server.api.streams import Streams
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.scopes import PRODUCTION
 from stateward_server.auth.secrets import Secrets, credential_digest
@@ -135,11 +138,11 @@ def refusal(error: grpc.aio.AioRpcError) -> Refused:
 
 
 @pytest.fixture
-def logs() -> AsyncIterator[list[Any]]:
+def logs() -> Iterator[list[Any]]:
     capture = LogCapture()
     before = structlog.get_config()["processors"]
     structlog.configure(processors=[capture])
-    yield capture.entries  # type: ignore[misc]  # a generator is what a fixture is
+    yield capture.entries
     structlog.configure(processors=before)
 
 
@@ -150,15 +153,14 @@ async def served(logs: list[Any]) -> AsyncIterator[Served]:
     org = OrgId(mint("org", bytes(16)))
     await store.create_org(org, 0)
     await store.put_credential(credential_digest(ADMIN_TOKEN), org, 0)
-    edge = Edge(Authenticator(store, Secrets(bytes(32)), clock), SeededEntropy())
-    instances, subscriptions = Instances(), Subscriptions()
-    machines = machine_service_pb2_grpc.MachineServiceServicer()
+    edge = Edge(Authenticator(store, Secrets(bytes(32)), clock), SeededEntropy(), Streams(clock, 20_000))
+    instances, subscriptions = cast(Any, Instances)(), cast(Any, Subscriptions)()
     server = ApiServer(
         edge,
-        machines=cast(Any, machines),
-        instances=cast(Any, instances),
-        subscriptions=cast(Any, subscriptions),
-        letters=cast(Any, dead_letter_service_pb2_grpc.DeadLetterServiceServicer()),
+        machines=cast(Any, machine_service_pb2_grpc.MachineServiceServicer)(),
+        instances=instances,
+        subscriptions=subscriptions,
+        letters=cast(Any, dead_letter_service_pb2_grpc.DeadLetterServiceServicer)(),
         limits=LimitsServicer(Limits()),
     )
     port = server.bind("127.0.0.1:0")
@@ -240,9 +242,9 @@ async def test_callers_do_not_see_each_other(served: Served):
 
 
 async def test_a_missing_scope_is_named(served: Served):
-    from stateward_server.auth import authenticator
-
     import jwt
+
+    from stateward_server.auth import authenticator
 
     key_id = mint("sbk", bytes(16))
     await served.store.put_key(key_id, OrgId("org"), sorted(PRODUCTION - {"state.read"}), 0)
@@ -256,7 +258,7 @@ async def test_a_missing_scope_is_named(served: Served):
 
 @pytest.mark.parametrize("method", ["Nothing", "getInstance", ""])
 async def test_an_unknown_method_is_unimplemented(served: Served, method: str):
-    call = served.channel.unary_unary(f"/stateward.v1.InstanceService/{method}")
+    call: Any = served.channel.unary_unary(f"/stateward.v1.InstanceService/{method}")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(b"", metadata=METADATA)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -264,7 +266,7 @@ async def test_an_unknown_method_is_unimplemented(served: Served, method: str):
 
 @pytest.mark.parametrize("service", ["", *SERVICES])
 async def test_health_needs_no_token(served: Served, service: str):
-    stub = health_pb2_grpc.HealthStub(served.channel)
+    stub: Any = health_pb2_grpc.HealthStub(served.channel)
     answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     assert served.logs == []
@@ -290,13 +292,14 @@ async def test_a_larger_request_is_refused_with_its_limit(served: Served, metada
 @pytest.mark.parametrize("method", [GET, WATCH])
 @pytest.mark.parametrize("body", [b"\xff", b"\x0a\x01\xff", b"\x0a\x7f"])
 async def test_bytes_that_are_no_request_are_refused(served: Served, method: str, body: bytes):
-    call = served.channel.unary_stream(method)(body, metadata=METADATA)
-    refused = await served.refused(call.read())
+    call: Any = served.channel.unary_stream(method)
+    refused = await served.refused(call(body, metadata=METADATA).read())
     assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
 
 
 async def test_bytes_without_a_token_are_not_even_parsed(served: Served):
-    refused = await served.refused(served.channel.unary_unary(GET)(b"\xff"))
+    call: Any = served.channel.unary_unary(GET)
+    refused = await served.refused(call(b"\xff"))
     assert refused.reason == "TOKEN_INVALID"
 
 
@@ -481,7 +484,7 @@ async def test_a_taken_address_cannot_be_bound(served: Served):
 
 
 async def test_a_stopping_server_says_so_to_who_watches_its_health(served: Served):
-    stub = health_pb2_grpc.HealthStub(served.channel)
+    stub: Any = health_pb2_grpc.HealthStub(served.channel)
     watched = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]))
     assert (await watched.read()).status == health_pb2.HealthCheckResponse.SERVING
     await served.api.stop_taking()
@@ -491,5 +494,5 @@ async def test_a_stopping_server_says_so_to_who_watches_its_health(served: Serve
 async def _until(true: Callable[[], object]) -> None:
     """Wait for what the server does just after the client has its answer."""
     async with asyncio.timeout(5):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what it waits for tells nobody
             await asyncio.sleep(0.001)

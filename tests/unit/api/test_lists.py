@@ -1,4 +1,4 @@
-"""Lists, page by page: whatever the page size, every entry comes once and in order, in messages a client takes."""
+"""Lists, page by page: whatever the page size, every entry comes once, in messages a client takes."""
 
 from __future__ import annotations
 

@@ -133,7 +133,9 @@ async def test_a_repeat_takes_over_when_the_running_call_fails(outcomes: Outcome
         await begun.wait()
         raise AlreadyExists("MACHINE_EXISTS", "there is one")
 
-    first = asyncio.ensure_future(outcomes.once(ORG, "CreateMachine", ID, ("m",), do=fail, again=records.again))
+    first = asyncio.ensure_future(
+        outcomes.once(ORG, "CreateMachine", ID, ("m",), do=fail, again=records.again)
+    )
     await settle()
     repeat = asyncio.ensure_future(call(outcomes, records))
     await settle()

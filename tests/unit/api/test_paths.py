@@ -36,8 +36,22 @@ def test_a_path_that_is_put_together_comes_apart_again(one: str, two: str, rando
 
 @pytest.mark.parametrize(
     "path",
-    ["", "m", "machines", "machines/", "/machines/m", "machines/m/", "Machines/m", "machines//m", "machine/m"]
-    + ["machines/m/instances", "machines/m/versions/" + VERSION, "machines/m\n", "machines/a b", "machines/.."],
+    [
+        "",
+        "m",
+        "machines",
+        "machines/",
+        "/machines/m",
+        "machines/m/",
+        "Machines/m",
+        "machines//m",
+        "machine/m",
+        "machines/m/instances",
+        "machines/m/versions/" + VERSION,
+        "machines/m\n",
+        "machines/a b",
+        "machines/..",
+    ],
 )
 def test_what_is_no_machine_is_refused(path: str):
     with pytest.raises(InvalidArgument) as refusal:
@@ -47,8 +61,16 @@ def test_what_is_no_machine_is_refused(path: str):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "machines/m", "machines/m/instances/", "machines//instances/i", "machines/m/instances/i/"]
-    + ["machines/m/instances/i/transitions/1", "machines/m/versions/i", "instances/i/machines/m"],
+    [
+        "",
+        "machines/m",
+        "machines/m/instances/",
+        "machines//instances/i",
+        "machines/m/instances/i/",
+        "machines/m/instances/i/transitions/1",
+        "machines/m/versions/i",
+        "instances/i/machines/m",
+    ],
 )
 def test_what_is_no_instance_is_refused(path: str):
     with pytest.raises(InvalidArgument) as refusal:
@@ -58,8 +80,15 @@ def test_what_is_no_instance_is_refused(path: str):
 
 @pytest.mark.parametrize(
     "path",
-    ["", VERSION, "machines/m/versions/", "machines/m/versions/1", f"machines/m/instances/{VERSION}"]
-    + [f"machines//versions/{VERSION}", f"machines/m/versions/{VERSION}/"],
+    [
+        "",
+        VERSION,
+        "machines/m/versions/",
+        "machines/m/versions/1",
+        f"machines/m/instances/{VERSION}",
+        f"machines//versions/{VERSION}",
+        f"machines/m/versions/{VERSION}/",
+    ],
 )
 def test_what_is_no_version_is_refused(path: str):
     with pytest.raises(InvalidArgument) as refusal:

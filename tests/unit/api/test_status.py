@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
@@ -10,7 +12,9 @@ from stateward_server.api.status import status_of
 from stateward_server.model import errors
 from stateward_server.model.errors import Code, InvalidArgument, StatewardError, Unavailable
 
-CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StatewardError)]
+CLASSES = [
+    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StatewardError)
+]
 
 
 def details(error: StatewardError) -> status_pb2.Status:
@@ -19,7 +23,7 @@ def details(error: StatewardError) -> status_pb2.Status:
     return status
 
 
-def unpacked(error: StatewardError, kind: type) -> list:
+def unpacked(error: StatewardError, kind: type[Any]) -> list[Any]:
     found = []
     for each in details(error).details:
         message = kind()

@@ -1,4 +1,4 @@
-"""The errors that are drawn, defined, raised, declared in the contract and mapped to gRPC are the same ones."""
+"""The errors that are drawn, defined, raised, declared in the contract and mapped to gRPC are the same."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import stateward_server
 from google.rpc import code_pb2
+
+import stateward_server
 from stateward.v1 import error_reason_pb2
 from stateward_server.model import errors
 from stateward_server.model.errors import Code, StatewardError, no_instance, no_machine, no_version
 
 ROOT = Path(stateward_server.__file__).parent
 PREFIX = "ERROR_REASON_"
-DECLARED = {name.removeprefix(PREFIX) for name in error_reason_pb2.ErrorReason.keys()} - {"UNSPECIFIED"}
+DECLARED = {name.removeprefix(PREFIX) for name, _ in error_reason_pb2.ErrorReason.items()} - {"UNSPECIFIED"}
 
 # Rooms whose errors never reach a caller of the API: the command's own refusals, and the test kit.
 APART = {"cli", "testing"}
@@ -28,7 +29,9 @@ NEVER_SENT = {"DEADLINE_BEFORE_COMMIT"}
 
 def classes() -> dict[str, type[StatewardError]]:
     found = vars(errors).values()
-    return {each.__name__: each for each in found if inspect.isclass(each) and issubclass(each, StatewardError)}
+    return {
+        each.__name__: each for each in found if inspect.isclass(each) and issubclass(each, StatewardError)
+    }
 
 
 def sources() -> Iterator[Path]:

@@ -24,7 +24,10 @@ export function ask(
   try {
     question.authContext = parse(authText);
     const answer = authorisers[name](question);
-    if (answer !== null && typeof answer === "object" && typeof (answer as { then?: unknown }).then === "function") {
+    if (
+      answer !== null && typeof answer === "object" &&
+      typeof (answer as { then?: unknown }).then === "function"
+    ) {
       return bounded(name, answer as PromiseLike<unknown>, limitMs);
     }
     return answer ? undefined : "";

@@ -3,7 +3,14 @@
 // deno-lint-ignore no-explicit-any
 type Any = any;
 
-const ROOT_KEYS = ["predictableActionArguments", "preserveActionOrder", "schema", "tsTypes", "strict", "delimiter"];
+const ROOT_KEYS = [
+  "predictableActionArguments",
+  "preserveActionOrder",
+  "schema",
+  "tsTypes",
+  "strict",
+  "delimiter",
+];
 const DEEPEST = 100;
 
 /** Whether a machine's config uses words that only XState 4 knows. */

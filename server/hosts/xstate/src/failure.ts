@@ -16,7 +16,10 @@ export function failure(error: unknown, name: string, unresolved: string | undef
   }
   const text = error instanceof Error ? error.message : clean(error, 500);
   const at = position(text, name);
-  if (at && error instanceof Error && error.name === "SyntaxError" && !at.what.includes("does not provide an export")) {
+  if (
+    at && error instanceof Error && error.name === "SyntaxError" &&
+    !at.what.includes("does not provide an export")
+  ) {
     const { what, line, column } = at;
     return new Refusal("MODULE_SYNTAX_ERROR", `${what} (line ${line}, column ${column})`, { line, column });
   }

@@ -28,6 +28,7 @@ type Any = any;
 
 const RUNNING = 1;
 const STOPPED = 2;
+const NOTHING = { timers: noTimers, lost: [] };
 const INTERNAL = "#_internal";
 const scxml = (v4utils as Any).toSCXMLEvent as (event: Any, extra?: Any) => Any;
 
@@ -36,6 +37,15 @@ interface Effect {
   run: () => void;
   /** The service this starts, told of its failure as a rejected one would be. */
   starts?: string;
+}
+
+/** What a turn answers: `event` is null for the start, and a turn that is `still` does not ask the machine. */
+interface Cause {
+  event: Any;
+  revision: number;
+  fired?: string;
+  text?: string;
+  still?: boolean;
 }
 
 interface Record4 {
@@ -85,7 +95,7 @@ export class Gate4 implements Gate {
   begin(context: Record<string, unknown> | undefined, revision: number): Turn {
     const machine = this.#machine;
     const whole = freshContext(machine.context, context);
-    return this.#compute({ timers: noTimers, lost: [] }, null, revision, null, () => {
+    return this.#compute(NOTHING, { event: null, revision }, () => {
       return machine.getInitialState(machine.initialStateValue, whole);
     });
   }
@@ -94,10 +104,11 @@ export class Gate4 implements Gate {
     const state = head.state as Any;
     const scxmlEvent = scxml(event);
     if (heard(state, scxmlEvent.name)) {
-      return this.#compute(head, scxmlEvent, revision, null, () => this.#transition(state, scxmlEvent), fired);
+      const cause = { event: scxmlEvent, revision, fired };
+      return this.#compute(head, cause, () => this.#transition(state, scxmlEvent));
     }
     // XState 4 drops it before it reaches the machine; whoever reads the log should see it all the same.
-    const turn = this.#compute(head, scxmlEvent, revision, null, () => state, fired, true);
+    const turn = this.#compute(head, { event: scxmlEvent, revision, still: true }, () => state);
     const run = () => this.#owner.fault(`unhandled ${scxmlEvent.name}`, scxmlEvent.data.data);
     (turn.record as Record4).effects.push({ what: scxmlEvent.name, run });
     return { ...turn, effects: 1 };
@@ -106,7 +117,11 @@ export class Gate4 implements Gate {
   forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined {
     const ref = this.#service.children.get(child);
     if (!ref || head.lost.includes(child)) return undefined;
-    const turn = this.#compute(head, scxml(event), 0, null, () => head.state, fired, true);
+    const turn = this.#compute(
+      head,
+      { event: scxml(event), revision: 0, fired, still: true },
+      () => head.state,
+    );
     (turn.record as Record4).effects.push({
       what: `sending ${event.type} to '${child}'`,
       run: () => this.#service.sendTo(scxml(event), child, true),
@@ -123,8 +138,9 @@ export class Gate4 implements Gate {
     error.name = "ServiceLost";
     const event = scxml({ type: `error.platform.${child}`, data: error }, { origin: child });
     const text = JSON.stringify({ type: event.name, data: { name: error.name, message: error.message } });
-    if (!heard(state, event.name)) return this.#compute(without, event, revision, text, () => state, undefined, true);
-    return this.#compute(without, event, revision, text, () => this.#transition(state, event));
+    const still = !heard(state, event.name);
+    const transition = () => still ? state : this.#transition(state, event);
+    return this.#compute(without, { event, revision, text, still }, transition);
   }
 
   run(turn: Turn): void {
@@ -167,12 +183,24 @@ export class Gate4 implements Gate {
     state.value = stored.value;
     this.#service._state = state;
     if (state.done) this.#service.status = STOPPED;
-    return { state, value: state.value, context, status: statusOf(state), lost, timers: stored.timers ?? noTimers };
+    return {
+      state,
+      value: state.value,
+      context,
+      status: statusOf(state),
+      lost,
+      timers: stored.timers ?? noTimers,
+    };
   }
 
   stopChildren(): string[] {
     const stopped = [...this.#service.children.keys()] as string[];
-    for (const id of stopped) this.#guarded({ what: `stopping '${id}'`, run: () => this.#service.stopChild(id) });
+    for (const id of stopped) {
+      this.#guarded({
+        what: `stopping '${id}'`,
+        run: () => this.#service.stopChild(id),
+      });
+    }
     return stopped;
   }
 
@@ -192,7 +220,9 @@ export class Gate4 implements Gate {
 
   outputJson(turn: Turn): string | undefined {
     const state = turn.state as Any;
-    const last = (state.configuration as Any[]).find((node) => node.type === "final" && node.parent === this.#machine);
+    const last = (state.configuration as Any[]).find((node) =>
+      node.type === "final" && node.parent === this.#machine
+    );
     const event = (turn.record as Record4).event ?? state._event;
     const output = last?.doneData && (v4utils as Any).mapContext(last.doneData, state.context, event);
     return lenientJson(output, this.#owner.limits.contextBytes);
@@ -201,7 +231,10 @@ export class Gate4 implements Gate {
   view(turn: Turn): ViewParts {
     const state = turn.state as Any;
     const nodes = (state.configuration as Any[]).filter((n) => n.parent).sort((a, b) => a.order - b.order);
-    return { states: nodes.map((n) => n.path.join(".")), tags: [...((state.tags ?? []) as Set<string>)].sort() };
+    return {
+      states: nodes.map((n) => n.path.join(".")),
+      tags: [...((state.tags ?? []) as Set<string>)].sort(),
+    };
   }
 
   #transition(state: Any, event: Any): Any {
@@ -211,15 +244,8 @@ export class Gate4 implements Gate {
     return this.#machine.transition(state, event, undefined, record);
   }
 
-  #compute(
-    head: Pick<Head, "timers" | "lost">,
-    event: Any,
-    revision: number,
-    eventText: string | null,
-    transition: () => Any,
-    fired?: string,
-    still = false,
-  ): Turn {
+  #compute(head: Pick<Head, "timers" | "lost">, cause: Cause, transition: () => Any): Turn {
+    const { event, revision, fired, still = false } = cause;
     const recorded: Recorded[] = [];
     const book = new TimerBook(head.timers, revision);
     if (fired !== undefined) book.fire(fired, false);
@@ -253,7 +279,7 @@ export class Gate4 implements Gate {
       lost: state.done ? [] : lost,
       timers: book.timers,
       timerOps: book.ops,
-      eventText,
+      eventText: cause.text ?? null,
       effects: effects.length,
       children: this.#children(running, lost, state),
       record: { effects, event, stateFirst: initial || !this.#predictable } satisfies Record4,
@@ -318,7 +344,9 @@ export class Gate4 implements Gate {
     for (const id of running) rows[id] = { active: true };
     for (const id of lost) rows[id] = { active: true };
     for (const id of Object.keys(state.children)) {
-      if (!(id in rows) && this.#owner.awaits([`done.invoke.${id}`, `error.platform.${id}`])) rows[id] = { active: true };
+      if (!(id in rows) && this.#owner.awaits([`done.invoke.${id}`, `error.platform.${id}`])) {
+        rows[id] = { active: true };
+      }
     }
     return rows;
   }
@@ -347,7 +375,8 @@ export class Gate4 implements Gate {
 
 /** Whether an event reaches the machine: a failure that no state in force has a word for does not. */
 function heard(state: Any, name: string): boolean {
-  return !name.startsWith("error.platform") || state.nextEvents.some((next: string) => next.startsWith("error.platform"));
+  return !name.startsWith("error.platform") ||
+    state.nextEvents.some((next: string) => next.startsWith("error.platform"));
 }
 
 /** Run with `service` as the one that `spawn` means; unlike XState's own, leaves no trace when it throws. */

@@ -16,8 +16,8 @@ import {
   type ChildRow,
   type Gate,
   type Head,
-  Refusal,
   type Owner,
+  Refusal,
   type Stored,
   type Turn,
   type ViewParts,
@@ -30,12 +30,28 @@ type Any = any;
 
 const RUNNING = 1;
 const STOPPED = 2;
+const NOTHING = { timers: noTimers, lost: [] };
 /** Built-in actions whose execution is an effect; the timers are dealt with apart. */
-const EFFECTS = new Set(["xstate.sendTo", "xstate.spawnChild", "xstate.stopChild", "xstate.emit", "xstate.log"]);
+const EFFECTS = new Set([
+  "xstate.sendTo",
+  "xstate.spawnChild",
+  "xstate.stopChild",
+  "xstate.emit",
+  "xstate.log",
+]);
 
 type Step =
   | { kind: "exec"; action: Any }
   | { kind: "defer"; run: () => void };
+
+/** What a turn answers. `fired` is the timer that came due, `text` the event's JSON where it is not the caller's. */
+interface Cause {
+  event: Any;
+  revision: number;
+  fired?: string;
+  text?: string;
+  initial?: boolean;
+}
 
 interface Record5 {
   steps: Step[];
@@ -86,10 +102,13 @@ export class Gate5 implements Gate {
   begin(context: Record<string, unknown> | undefined, revision: number): Turn {
     const machine = this.#machine;
     const config = machine.config;
-    const whole = typeof config.context === "function" ? config.context : freshContext(config.context, context);
+    const whole = typeof config.context === "function"
+      ? config.context
+      : freshContext(config.context, context);
     machine.config = { ...config, context: whole };
     try {
-      return this.#compute({ timers: noTimers, lost: [] }, { type: "xstate.init", input: context }, revision, true, null, () => {
+      const event = { type: "xstate.init", input: context };
+      return this.#compute(NOTHING, { event, revision, initial: true }, () => {
         const snapshot = machine.getInitialSnapshot(this.#actor._actorScope, context);
         // The only way to this status here is the catch around the machine's own code.
         if (snapshot.status === "error") throw snapshot.error;
@@ -101,24 +120,18 @@ export class Gate5 implements Gate {
   }
 
   next(head: Head, event: Any, revision: number, fired?: string): Turn {
-    return this.#compute(
-      head,
-      event,
-      revision,
-      false,
-      null,
-      () => this.#machine.transition(head.state, event, this.#actor._actorScope),
-      fired,
-    );
+    return this.#compute(head, { event, revision, fired }, () => {
+      return this.#machine.transition(head.state, event, this.#actor._actorScope);
+    });
   }
 
   forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined {
     const ref = (head.state as Any).children[child];
     if (!ref || ref._processingStatus !== RUNNING) return undefined;
-    return this.#compute(head, event, 0, false, null, () => {
+    return this.#compute(head, { event, revision: 0, fired }, () => {
       this.#defer(() => this.#actor.system._relay(this.#actor, ref, event));
       return head.state;
-    }, fired);
+    });
   }
 
   lose(head: Head, child: string, revision: number): Turn | undefined {
@@ -130,7 +143,7 @@ export class Gate5 implements Gate {
     const error = new Error(`the service '${child}' was lost: the process that ran it went away`);
     error.name = "ServiceLost";
     const event = { type: `xstate.error.actor.${child}`, error, actorId: child };
-    return this.#compute(without, event, revision, false, lossText(event), () => {
+    return this.#compute(without, { event, revision, text: lossText(event) }, () => {
       this.#seats.vacate(state.children[child]);
       if (this.#machine.getTransitionData(state, event).length > 0) {
         return this.#machine.transition(state, event, this.#actor._actorScope);
@@ -237,7 +250,9 @@ export class Gate5 implements Gate {
     }
     const nodes = state._nodes as Any[];
     // With regions side by side, the order of the nodes is the order in which XState 5 asks them.
-    if (nodes.some((node) => node.type === "parallel")) text += `,"nodes":${JSON.stringify(nodes.map((node) => node.id))}`;
+    if (nodes.some((node) => node.type === "parallel")) {
+      text += `,"nodes":${JSON.stringify(nodes.map((node) => node.id))}`;
+    }
     for (const member of ["output", "error"]) {
       if (state[member] !== undefined) text += `,"${member}":${this.#lenient(state[member]) ?? "null"}`;
     }
@@ -264,7 +279,9 @@ export class Gate5 implements Gate {
     this.#actor._snapshot = state;
     if (state.status === "active") {
       for (const child of Object.values(state.children as Record<string, Any>)) {
-        if (child?._snapshot.status === "active") this.#guarded(`starting '${child.id}'`, () => child.start());
+        if (child?._snapshot.status === "active") {
+          this.#guarded(`starting '${child.id}'`, () => child.start());
+        }
       }
     }
     for (const step of steps) deferred.push(step.kind === "defer" ? step.run : () => this.#exec(step.action));
@@ -275,15 +292,8 @@ export class Gate5 implements Gate {
   }
 
   /** Compute a turn with everything recorded; undo it all when the machine throws. */
-  #compute(
-    head: Pick<Head, "timers" | "lost">,
-    event: Any,
-    revision: number,
-    initial: boolean,
-    eventText: string | null,
-    transition: () => Any,
-    fired?: string,
-  ): Turn {
+  #compute(head: Pick<Head, "timers" | "lost">, cause: Cause, transition: () => Any): Turn {
+    const { event, revision, fired, initial = false } = cause;
     const steps: Step[] = [];
     const moves = this.#seats.watch();
     const book = new TimerBook(head.timers, revision);
@@ -309,7 +319,7 @@ export class Gate5 implements Gate {
       lost: head.lost,
       timers: book.timers,
       timerOps: book.ops,
-      eventText,
+      eventText: cause.text ?? null,
       // A failed machine has its end to tell of, even where nothing else is left to do.
       effects: steps.length + (state.status === "error" ? 1 : 0),
       children: this.#children(state, head.lost, steps),
@@ -334,7 +344,9 @@ export class Gate5 implements Gate {
       steps.push({ kind: "exec", action });
       return;
     }
-    if (!EFFECTS.has(type)) throw new Refusal("UNKNOWN_EFFECT", `this server does not know the action ${type}`);
+    if (!EFFECTS.has(type)) {
+      throw new Refusal("UNKNOWN_EFFECT", `this server does not know the action ${type}`);
+    }
     if (type === "xstate.stopChild") {
       if (!params) return;
       this.#seats.vacate(params);
@@ -388,9 +400,12 @@ export class Gate5 implements Gate {
       if (!child) continue;
       if (!stopped) {
         stopped = new Set();
-        for (const s of steps) if (s.kind === "exec" && s.action.type === "xstate.stopChild") stopped.add(s.action.params);
+        for (const s of steps) {
+          if (s.kind === "exec" && s.action.type === "xstate.stopChild") stopped.add(s.action.params);
+        }
       }
-      const alive = child._processingStatus !== STOPPED && child._snapshot.status === "active" && !stopped.has(child);
+      const alive = child._processingStatus !== STOPPED && child._snapshot.status === "active" &&
+        !stopped.has(child);
       const active = alive || lost.includes(id) ||
         this.#owner.awaits([`xstate.done.actor.${id}`, `xstate.error.actor.${id}`]);
       const row: { active: boolean; src?: string; systemId?: string } = { active };

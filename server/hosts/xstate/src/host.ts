@@ -40,7 +40,12 @@ type Resume = [name: string, snapshot: string] | null;
 export class Host {
   readonly #instances = new Map<number, Instance>();
 
-  constructor(readonly loaded: Loaded, readonly limits: Limits, readonly tell: Tell, readonly reply: (f: Frame) => void) {
+  constructor(
+    readonly loaded: Loaded,
+    readonly limits: Limits,
+    readonly tell: Tell,
+    readonly reply: (f: Frame) => void,
+  ) {
     if (loaded.dialect === "v5") prepare5(loaded.machine, limits.maxIterations);
   }
 
@@ -138,7 +143,9 @@ export class Host {
       if (outcome instanceof Promise) {
         return outcome.then((value) => {
           outcomes.push(value);
-          return waits(value) ? this.#done(instance, outcomes) : this.#take(instance, inputs, i + 1, outcomes);
+          return waits(value)
+            ? this.#done(instance, outcomes)
+            : this.#take(instance, inputs, i + 1, outcomes);
         });
       }
       outcomes.push(outcome);
@@ -172,7 +179,12 @@ export class Host {
         if (event === undefined || head.status !== "active") return SKIPPED;
         const plain = (event.$$type === "scxml" ? event.data : event) as AnyEvent;
         const text = eventJson(plain, this.limits.contextBytes);
-        const outcome = this.#turn(instance, () => instance.gate.next(head, event, revision, undefined), text, event);
+        const outcome = this.#turn(
+          instance,
+          () => instance.gate.next(head, event, revision, undefined),
+          text,
+          event,
+        );
         if (outcome[0] !== FAILED) return outcome;
         instance.fault(`the event ${clean(plain.type, 200)} of a service`, outcome[2]);
         return [...outcome, text];
@@ -185,12 +197,21 @@ export class Host {
     }
   }
 
-  #event(i: Instance, head: Head, revision: number, text: string, auth: string | null): MaybePromise<Outcome> {
+  #event(
+    i: Instance,
+    head: Head,
+    revision: number,
+    text: string,
+    auth: string | null,
+  ): MaybePromise<Outcome> {
     let event: AnyEvent;
     try {
       event = eventOf(text);
       if (auth !== null && RESERVED.test(event.type)) {
-        throw new Refusal("EVENT_RESERVED", `callers cannot send ${clean(event.type, 200)}: the name is XState's own`);
+        throw new Refusal(
+          "EVENT_RESERVED",
+          `callers cannot send ${clean(event.type, 200)}: the name is XState's own`,
+        );
       }
     } catch (error) {
       return failed(error);
@@ -208,7 +229,9 @@ export class Host {
 
   #allowed(question: Record<string, unknown>, auth: string, then: () => Outcome): MaybePromise<Outcome> {
     const verdict = ask("allowWrite", this.loaded, question, auth, this.limits.authoriserMs);
-    if (verdict instanceof Promise) return verdict.then((late) => late === undefined ? then() : [DENIED, late]);
+    if (verdict instanceof Promise) {
+      return verdict.then((late) => late === undefined ? then() : [DENIED, late]);
+    }
     return verdict === undefined ? then() : [DENIED, verdict];
   }
 
@@ -282,7 +305,13 @@ function failed(error: unknown): Outcome {
   const message = error instanceof Error ? `${error.message}` : String(error);
   const looped = message.startsWith("Infinite loop detected") ||
     (error instanceof RangeError && message.includes("call stack"));
-  if (looped) return [FAILED, "MACHINE_LOOPED", "the machine did not come to rest: its transitions go round in circles"];
+  if (looped) {
+    return [
+      FAILED,
+      "MACHINE_LOOPED",
+      "the machine did not come to rest: its transitions go round in circles",
+    ];
+  }
   const name = error instanceof Error && error.name !== "Error" ? `${error.name}: ` : "";
   return [FAILED, "MACHINE_THREW", clean(`${name}${message}`)];
 }

@@ -6,7 +6,16 @@
 
 import { notJson } from "./json.ts";
 import { clean, type Frame } from "./wire.ts";
-import { type AnyEvent, type Gate, type Head, type Limits, type Owner, Refusal, type Stored, type Turn } from "./types.ts";
+import {
+  type AnyEvent,
+  type Gate,
+  type Head,
+  type Limits,
+  type Owner,
+  Refusal,
+  type Stored,
+  type Turn,
+} from "./types.ts";
 
 const stringify = JSON.stringify;
 
@@ -161,7 +170,10 @@ export class Instance implements Owner {
     const context = turn.context;
     const fault = notJson(context, (value) => this.gate.isRef(value));
     if (fault !== undefined) {
-      throw new Refusal("CONTEXT_NOT_JSON", clean(`the context must be plain JSON, but context${shortened(fault)}`));
+      throw new Refusal(
+        "CONTEXT_NOT_JSON",
+        clean(`the context must be plain JSON, but context${shortened(fault)}`),
+      );
     }
     const contextText = stringify(context) ?? "{}";
     const limit = this.limits.contextBytes;
@@ -184,7 +196,9 @@ export class Instance implements Owner {
     }
     snapshot += `${this.gate.extraJson(turn)}}`;
     const open = (context as { public?: unknown } | undefined)?.public;
-    const openText = open !== null && typeof open === "object" && !Array.isArray(open) ? stringify(open) : null;
+    const openText = open !== null && typeof open === "object" && !Array.isArray(open)
+      ? stringify(open)
+      : null;
     const view = this.gate.view(turn);
     const outputText = turn.status === "active" ? null : this.gate.outputJson(turn) ?? null;
     return [
@@ -226,6 +240,7 @@ function utf8Length(text: string): number {
 export function eventOf(text: string): AnyEvent {
   const parsed: unknown = JSON.parse(text);
   if (typeof parsed === "string") return { type: parsed };
-  if (parsed !== null && typeof parsed === "object" && typeof (parsed as AnyEvent).type === "string") return parsed as AnyEvent;
+  const event = parsed as AnyEvent | null;
+  if (event !== null && typeof event === "object" && typeof event.type === "string") return event;
   throw new Refusal("EVENT_UNSERIALIZABLE", "an event is a string or an object with a string `type`");
 }

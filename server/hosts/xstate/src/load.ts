@@ -37,7 +37,10 @@ export class Loader {
 
   constructor() {
     registerHooks({
-      resolve: (specifier: string, _context: unknown) => ({ url: this.#resolve(specifier), shortCircuit: true }),
+      resolve: (specifier: string, _context: unknown) => ({
+        url: this.#resolve(specifier),
+        shortCircuit: true,
+      }),
       load: (url: string) => ({ format: "module", source: this.#source(url), shortCircuit: true }),
     } as Any);
   }
@@ -90,7 +93,12 @@ export class Loader {
       if (typeof exports[name] !== "function") throw missing(name, `a function ${name}`);
     }
     const v5 = typeof machine.getInitialSnapshot === "function" && typeof machine.provide === "function";
-    return { machine, allowRead: exports.allowRead, allowWrite: exports.allowWrite, dialect: v5 ? "v5" : "v4" };
+    return {
+      machine,
+      allowRead: exports.allowRead,
+      allowWrite: exports.allowWrite,
+      dialect: v5 ? "v5" : "v4",
+    };
   }
 
   #resolve(specifier: string): string {

@@ -39,7 +39,12 @@ let host: Host | undefined;
 
 async function load(frame: Frame): Promise<void> {
   const [id, , source, language, limits] = frame as [number, string, string, string, Limits];
-  log = bounded((uid, level, text) => wire.send([0, "log", uid, level, text]), limits.logBytes, limits.logLines, now);
+  log = bounded(
+    (uid, level, text) => wire.send([0, "log", uid, level, text]),
+    limits.logBytes,
+    limits.logLines,
+    now,
+  );
   try {
     const loaded = await loader.load(source, language === "ts");
     const { old } = probe(loaded.machine, loaded.dialect);
@@ -47,7 +52,11 @@ async function load(frame: Frame): Promise<void> {
     wire.send([id, 1, [loaded.dialect, clean(loaded.machine.id, 500)]]);
   } catch (error) {
     const refusal = error instanceof Refusal ? error : new Refusal("MODULE_LOAD_FAILED", clean(error));
-    wire.send([id, 0, { reason: refusal.reason, message: clean(refusal.message), metadata: refusal.metadata }]);
+    wire.send([id, 0, {
+      reason: refusal.reason,
+      message: clean(refusal.message),
+      metadata: refusal.metadata,
+    }]);
   }
 }
 

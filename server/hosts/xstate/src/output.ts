@@ -30,7 +30,9 @@ export function bounded(log: Log, bytes: number, lines: number, now: () => numbe
   return (uid, level, text) => {
     const at = Math.floor(now() / 1000);
     if (at !== second) {
-      if (dropped > 0) log(null, "warning", `${dropped} log lines were left out: more than ${lines} in a second`);
+      if (dropped > 0) {
+        log(null, "warning", `${dropped} log lines were left out: more than ${lines} in a second`);
+      }
       second = at;
       used = dropped = 0;
     }

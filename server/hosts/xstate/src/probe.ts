@@ -18,7 +18,9 @@ type Any = any;
  * a version 4 that does not know `predictableActionArguments`.
  */
 export function probe(machine: Any, dialect: Dialect): { old: boolean } {
-  const own = dialect === "v5" ? machine instanceof (v5 as Any).StateMachine : machine instanceof (v4 as Any).StateNode;
+  const own = dialect === "v5"
+    ? machine instanceof (v5 as Any).StateMachine
+    : machine instanceof (v4 as Any).StateNode;
   if (own || holds(machine.constructor, dialect, false)) return { old: false };
   if (dialect === "v4" && holds(machine.constructor, dialect, true)) return { old: true };
   throw new Refusal(
@@ -44,7 +46,10 @@ function keepsStill(Machine: Any, dialect: Dialect, old: boolean): boolean {
     context: { n: 1 },
     predictableActionArguments: true,
     initial: "a",
-    states: { a: { entry: [act], after: { 1000: "b" }, on: { GO: { target: "b", actions: [act] } } }, b: { entry: [act] } },
+    states: {
+      a: { entry: [act], after: { 1000: "b" }, on: { GO: { target: "b", actions: [act] } } },
+      b: { entry: [act] },
+    },
   };
   const probed = new Machine(config, {});
   const owner: Owner = {

@@ -39,7 +39,7 @@ export class Seats {
   /** Have an actor and its descendants give up their system ids. */
   vacate(actor: Any): void {
     const inner = actor._snapshot?.children;
-    if (inner) for (const child of Object.values(inner)) if (child) this.vacate(child);
+    if (inner) { for (const child of Object.values(inner)) if (child) this.vacate(child); }
     const systemId = actor.systemId;
     if (typeof systemId !== "string" || this.#system.get(systemId) !== actor) return;
     this.#moves?.vacated.push([actor, systemId]);

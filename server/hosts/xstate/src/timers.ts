@@ -29,7 +29,9 @@ export class TimerBook {
     const unique = id === undefined || known ? `${name}~${this.revision}.${ordinal}` : id;
     const rest = this.#timers[name] ?? [];
     // Without an id nothing can cancel it, so the newest place stays empty.
-    const held = id === undefined ? ["", unique, ...rest.slice(1)] : [unique, ...rest.filter((other) => other !== "")];
+    const held = id === undefined
+      ? ["", unique, ...rest.slice(1)]
+      : [unique, ...rest.filter((other) => other !== "")];
     this.#timers = { ...this.#timers, [name]: held };
     const wait = delay > 0 ? Math.ceil(delay) : 0;
     this.ops.push([unique, Number.isSafeInteger(wait) ? wait : Number.MAX_SAFE_INTEGER, eventText, target]);
@@ -66,6 +68,6 @@ export class TimerBook {
 
   #replace(id: string, held: readonly string[]): void {
     const { [id]: _gone, ...rest } = this.#timers;
-    this.#timers = held.length ? { ...rest, [id]: held } : Object.keys(rest).length ? rest : (noTimers as Record<string, readonly string[]>);
+    this.#timers = held.length > 0 ? { ...rest, [id]: held } : rest;
   }
 }

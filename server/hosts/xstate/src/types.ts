@@ -61,7 +61,11 @@ export interface Stored {
 
 /** A failure with a reason of the catalogue; anything else a machine throws is MACHINE_THREW. */
 export class Refusal extends Error {
-  constructor(readonly reason: string, message: string, readonly metadata: Record<string, string | number> = {}) {
+  constructor(
+    readonly reason: string,
+    message: string,
+    readonly metadata: Record<string, string | number> = {},
+  ) {
     super(message);
   }
 }

@@ -7,7 +7,10 @@ import { Refusal } from "./types.ts";
 type Any = any;
 
 /** The machine's own context, copied so that no instance can change another's, under what the caller gave. */
-export function freshContext(own: unknown, given: Record<string, unknown> | undefined): Record<string, unknown> {
+export function freshContext(
+  own: unknown,
+  given: Record<string, unknown> | undefined,
+): Record<string, unknown> {
   const copy = own && typeof own === "object" && notJson(own, () => false) === undefined
     ? JSON.parse(JSON.stringify(own))
     : { ...(own as object | undefined) };

@@ -93,7 +93,11 @@ export function vendoredKey(specifier: string, bare: Dialect): { key: string; op
   let dialect: Dialect = bare;
   let open = false;
   if (version !== undefined) {
-    const major = /^(?:latest$|[\^~>=v ]*5(?:\.|$))/.test(version) ? "v5" : /^[\^~>=v ]*4(?:\.|$)/.test(version) ? "v4" : "";
+    const major = /^(?:latest$|[\^~>=v ]*5(?:\.|$))/.test(version)
+      ? "v5"
+      : /^[\^~>=v ]*4(?:\.|$)/.test(version)
+      ? "v4"
+      : "";
     if (!major) return undefined;
     dialect = major;
   } else if (npm || compiled) dialect = "v4";

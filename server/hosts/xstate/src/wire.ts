@@ -7,15 +7,26 @@
 
 const stringify = JSON.stringify;
 const parse = JSON.parse;
-const uncurry = Function.prototype.bind.bind(Function.prototype.call) as (f: unknown) => (...args: unknown[]) => unknown;
+const uncurry = Function.prototype.bind.bind(Function.prototype.call) as (
+  f: unknown,
+) => (...args: unknown[]) => unknown;
 const encodeInto = uncurry(TextEncoder.prototype.encodeInto) as (
   e: TextEncoder,
   s: string,
   b: Uint8Array,
 ) => { written: number };
 const decode = uncurry(TextDecoder.prototype.decode) as (d: TextDecoder, b: Uint8Array) => string;
-const subarray = uncurry(Uint8Array.prototype.subarray) as (b: Uint8Array, from: number, to: number) => Uint8Array;
-const copyWithin = uncurry(Uint8Array.prototype.copyWithin) as (b: Uint8Array, t: number, s: number, e: number) => void;
+const subarray = uncurry(Uint8Array.prototype.subarray) as (
+  b: Uint8Array,
+  from: number,
+  to: number,
+) => Uint8Array;
+const copyWithin = uncurry(Uint8Array.prototype.copyWithin) as (
+  b: Uint8Array,
+  t: number,
+  s: number,
+  e: number,
+) => void;
 const set = uncurry(Uint8Array.prototype.set) as (b: Uint8Array, from: Uint8Array, at?: number) => void;
 const toWellFormed = uncurry(String.prototype.toWellFormed) as (s: string) => string;
 const Bytes = Uint8Array;
@@ -109,7 +120,8 @@ export function openWire(socket: Socket): Wire {
       batching = true;
       for (;;) {
         if (end - start < 4) break;
-        const size = (chunk[start] | (chunk[start + 1] << 8) | (chunk[start + 2] << 16)) + chunk[start + 3] * 0x1000000;
+        const size = (chunk[start] | (chunk[start + 1] << 8) | (chunk[start + 2] << 16)) +
+          chunk[start + 3] * 0x1000000;
         if (end - start - 4 < size) {
           if (chunk.length - start < size + 4) {
             const grown = new Bytes((size + 4) * 2);

@@ -23,7 +23,7 @@ from stateward_server.model.ledger import (
 )
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceUid, MachineName, OrgId
-from stateward_server.ports.store import Loaded, LoggedChange
+from stateward_server.ports.store import ChangePage, Loaded, LoggedChange, Pruned
 from stateward_server.store.memory.mail import MemoryMail
 from stateward_server.store.memory.tables import Record, Tables
 from stateward_server.store.shape import check_batch
@@ -39,6 +39,8 @@ class MemoryLedger(MemoryMail):
         self._uids = count(1)
         self._log: list[LoggedChange] = []
         self._position = 0
+        self._pruned = 0
+        self._epochs: dict[int, int] = {}
 
     async def apply(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
         check_batch(commits)
@@ -77,9 +79,10 @@ class MemoryLedger(MemoryMail):
         open_ = (uid for uid, record in self._records.items() if not record.history[-1].view.settled)
         return sorted(uid for uid in open_ if uid > after)[:limit]
 
-    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
+    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> int:
         record = self._records.pop(uid, None)
         if record:
+            self._position += 1
             self._log = [
                 change for change in self._log if change.instance.uid != uid or not change.transition
             ]
@@ -88,6 +91,7 @@ class MemoryLedger(MemoryMail):
             if letter.uid == uid:
                 del self._tables.letters[letter.id]
         self._tables.record(request)
+        return self._position if record else 0
 
     async def set_paused(self, uid: InstanceUid, request: RequestRecord | None, *, paused: bool) -> None:
         if record := self._records.get(uid):
@@ -102,17 +106,41 @@ class MemoryLedger(MemoryMail):
         return self._position
 
     async def epoch_at(self, position: int) -> int:
-        known = [item.transition.epoch for item in self._log if item.transition and item.position <= position]
-        return known[-1] if known else 0
+        written = [at for at in self._epochs if at <= position]
+        return self._epochs[max(written)] if written else 0
 
-    async def changes_after(
-        self, org: OrgId, machine: MachineName, position: int, limit: int
-    ) -> Sequence[LoggedChange]:
+    async def pruned(self) -> int:
+        return self._pruned
+
+    async def changes_after(self, org: OrgId, machine: MachineName, position: int, limit: int) -> ChangePage:
         ours = [item for item in self._log if _of(item.instance.key, org, machine)]
         after = [item for item in ours if item.transition and item.position > position][:limit]
         end = after[-1].position if len(after) == limit else self._position
-        gone = [item for item in ours if not item.transition and position <= item.position <= end]
-        return sorted([*after, *gone], key=lambda item: item.position)
+        changes = [item for item in ours if position < item.position <= end]
+        return ChangePage(changes, end, complete=end == self._position)
+
+    async def prune(self, after: int, before_ms: int, limit: int) -> Pruned:
+        page = [item for item in self._log if item.transition and item.position > after][:limit]
+        old = [item for item in page if item.transition and item.transition.time_ms < before_ms]
+        if not old:
+            return Pruned(page[-1].position if page else after, 0, exhausted=True)
+        gone = [item for item in old if self._forget_first(item)]
+        for item in gone:
+            self._pruned = item.position
+        self._log = [
+            item
+            for item in self._log
+            if item not in gone and (item.transition or item.position > self._pruned)
+        ]
+        return Pruned(old[-1].position, len(gone), exhausted=len(page) < limit)
+
+    def _forget_first(self, item: LoggedChange) -> bool:
+        """Take a transition off the beginning of its instance's history, unless it is not there, or alone."""
+        history = self._records[item.instance.uid].history
+        if len(history) < 2 or history[0] is not item.transition:
+            return False
+        del history[0]
+        return True
 
     async def due_after(self, after: tuple[int, InstanceUid, str], limit: int) -> Sequence[TimerRow]:
         timers = [timer for record in self._records.values() for timer in record.timers.values()]
@@ -163,6 +191,7 @@ class MemoryLedger(MemoryMail):
         for transition in commit.transitions:
             self._position += 1
             self._log.append(LoggedChange(self._position, commit.instance, transition))
+            self._epochs[self._position] = transition.epoch
         return Committed(self._position if commit.transitions else 0)
 
 

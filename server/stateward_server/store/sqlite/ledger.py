@@ -82,17 +82,22 @@ class SqliteLedger:
     async def unsettled(self, after: InstanceUid, limit: int) -> Sequence[InstanceUid]:
         return [row[0] for row in await self._readers.rows(queries.UNSETTLED, (after, limit))]
 
-    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> None:
-        def work(db: sqlite3.Connection) -> None:
+    async def delete_instance(self, uid: InstanceUid, request: RequestRecord | None) -> int:
+        def work(db: sqlite3.Connection) -> int:
+            position = 0
             with transaction(db):
-                db.execute(queries.RECORD_DELETION, (uid,))
+                if db.execute(queries.HAS_UID, (uid,)).fetchone():
+                    db.execute(queries.NEXT_POSITION)
+                    position = db.execute(queries.POSITION).fetchone()[0]
+                    db.execute(queries.RECORD_DELETION, (uid,))
                 db.execute(queries.DELETE_INSTANCE, (uid,))
                 db.execute(queries.DELETE_LETTERS_OF, (uid,))
                 if request:
                     put_request(db, request)
             self._batch.forget(uid)
+            return position
 
-        await self._writer.run(work)
+        return await self._writer.run(work)
 
     async def set_paused(self, uid: InstanceUid, request: RequestRecord | None, *, paused: bool) -> None:
         def work(db: sqlite3.Connection) -> None:

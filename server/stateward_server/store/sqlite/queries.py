@@ -110,15 +110,16 @@ LIST_LETTERS_OF = (
 # --- The total order ---
 
 POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'transitions'"
-EPOCH_AT = "SELECT epoch FROM transitions WHERE position <= ? ORDER BY position DESC LIMIT 1"
+NEXT_POSITION = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'transitions'"
+EPOCH_AT = "SELECT epoch FROM epochs WHERE position < ? ORDER BY position DESC LIMIT 1"
 CHANGES_AFTER = (
     f"SELECT t.position, {_HEAD}, {_LAST}"
     " FROM transitions AS t CROSS JOIN instances AS i ON i.uid = t.uid"
-    " WHERE t.position > ? AND i.org = ? AND i.machine = ? ORDER BY t.position LIMIT ?"
+    " WHERE t.position > ? AND t.position <= ? AND i.org = ? AND i.machine = ? ORDER BY t.position LIMIT ?"
 )
 DELETIONS_AFTER = (
     "SELECT uid, name, version, created_at, position FROM deletions"
-    " WHERE org = ? AND machine = ? AND position >= ? AND position <= ? ORDER BY position, id"
+    " WHERE org = ? AND machine = ? AND position > ? AND position <= ? ORDER BY position"
 )
 RECORD_DELETION = (
     "INSERT INTO deletions (org, machine, name, uid, version, created_at, position)"
@@ -127,6 +128,22 @@ RECORD_DELETION = (
     " FROM instances AS i JOIN transitions AS t ON t.uid = i.uid"
     " WHERE i.uid = ? ORDER BY t.revision DESC LIMIT 1"
 )
+
+# --- Retention ---
+
+PRUNED = "SELECT pruned FROM meta"
+TIMES_AFTER = "SELECT position, time_ms FROM transitions WHERE position > ? ORDER BY position LIMIT ?"
+# Never the last of an instance, and never one before which a younger one is kept: history begins later, but
+# has no holes.
+PRUNE = (
+    "DELETE FROM transitions AS t WHERE t.position > ?1 AND t.position <= ?2 AND t.time_ms < ?3"
+    " AND EXISTS (SELECT 1 FROM transitions AS n WHERE n.uid = t.uid AND n.revision > t.revision)"
+    " AND NOT EXISTS (SELECT 1 FROM transitions AS o"
+    " WHERE o.uid = t.uid AND o.revision < t.revision AND (o.time_ms >= ?3 OR o.position <= ?1))"
+    " RETURNING position"
+)
+RAISE_PRUNED = "UPDATE meta SET pruned = max(pruned, ?)"
+PRUNE_DELETIONS = "DELETE FROM deletions WHERE position <= ?"
 
 # --- Catalog and requests ---
 
@@ -173,4 +190,8 @@ FIND_KEY = "SELECT org, scopes FROM signing_keys WHERE id = ?"
 
 CREATE_META = "INSERT INTO meta (id, store_id, epoch, last_uid) VALUES (1, ?, 0, 0) ON CONFLICT DO NOTHING"
 RAISE_EPOCH = "UPDATE meta SET epoch = max(epoch + 1, ?)"
+BEGIN_EPOCH = (
+    "INSERT OR REPLACE INTO epochs (position, epoch) VALUES"
+    " (coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'transitions'), 0), ?)"
+)
 IDENTITY = "SELECT store_id, epoch FROM meta"

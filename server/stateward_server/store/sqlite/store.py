@@ -35,7 +35,7 @@ class SqliteStore(SqliteLedger, SqliteChanges, SqliteMail, SqliteCatalog, Sqlite
         self, writer: Writer, readers: Readers, identity: StoreIdentity, closing: AsyncExitStack
     ) -> None:
         SqliteLedger.__init__(self, writer, readers)
-        SqliteChanges.__init__(self, readers)
+        SqliteChanges.__init__(self, writer, readers)
         SqliteMail.__init__(self, writer, readers)
         self._identity = identity
         self._closing = closing
@@ -73,4 +73,5 @@ def _begin_epoch(db: sqlite3.Connection, now_ms: int, new_id: str) -> StoreIdent
         # The clock makes it pass the epochs of runs that a restore has wiped out.
         db.execute(queries.RAISE_EPOCH, (now_ms,))
         store_id, epoch = db.execute(queries.IDENTITY).fetchone()
+        db.execute(queries.BEGIN_EPOCH, (epoch,))
     return StoreIdentity(store_id, epoch)

@@ -1,0 +1,61 @@
+"""One hop to the machine host, with a snapshot where it holds none, and once more when it was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stateward_server.engine.refusals import no_host
+from stateward_server.model.ledger import Transition
+from stateward_server.model.names import InstanceName
+from stateward_server.model.step import (
+    Input,
+    LostChildren,
+    NeedSnapshot,
+    Outcome,
+    Outcomes,
+    Resume,
+    Status,
+    Step,
+)
+from stateward_server.ports.host import Address, HostLost, MachineHost
+
+
+class Hop:
+    """The way of one instance to the host."""
+
+    def __init__(self, host: MachineHost, at: Address, name: InstanceName, *, warm: bool) -> None:
+        """`warm` says that the host already holds the instance at its last revision."""
+        self._host = host
+        self._at = at
+        self._name = name
+        self._warm = warm
+
+    def chill(self) -> None:
+        """The host may not hold the instance any more, or not as the ledger has it."""
+        self._warm = False
+
+    async def ask(self, last: Transition, inputs: Sequence[Input]) -> Outcomes | LostChildren:
+        """Have the inputs stepped on top of `last`. Raises Unavailable (HOST_UNAVAILABLE)."""
+        for _ in range(2):
+            resume = None if self._warm else Resume(self._name, last.snapshot_json)
+            try:
+                reply = await self._host.step(self._at, last.revision, inputs, resume)
+                if isinstance(reply, NeedSnapshot):
+                    resume = Resume(self._name, last.snapshot_json)
+                    reply = await self._host.step(self._at, last.revision, inputs, resume)
+            except HostLost:
+                self._warm = False
+                continue
+            if isinstance(reply, NeedSnapshot):
+                continue
+            self._warm = True
+            return reply
+        raise no_host()
+
+
+def until_end(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Cut after the step that ended the machine: what follows must be refused, not stepped."""
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, Step) and outcome.view.status is not Status.ACTIVE:
+            return outcomes[: index + 1]
+    return outcomes
