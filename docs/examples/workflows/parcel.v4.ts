@@ -25,7 +25,7 @@ export default createMachine<Context, Events>({
     },
     packing: {
       // One event for each thing to be packed.
-      entry: pure((context: Context) => context.public.items.map((item) => send({ type: "PACKED", item }))) as any,
+      entry: pure<Context, any>((context) => context.public.items.map((item) => send({ type: "PACKED", item }))) as any,
       on: {
         PACKED: {
           actions: assign({

@@ -238,6 +238,14 @@ class Engine:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         # A fresh context: a turn must not log under the request id of the call that happened to start it.
-        task = self._tasks.create_task(work, context=Context())
+        task = self._tasks.create_task(_contained(work), context=Context())
         self._turning.add(task)
         task.add_done_callback(self._turning.discard)
+
+
+async def _contained(work: Coroutine[Any, Any, None]) -> None:
+    """One instance's trouble must not end the engine: what no turn has expected ends here, in the log."""
+    try:
+        await work
+    except Exception:
+        log.exception("task_failed")

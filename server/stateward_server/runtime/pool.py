@@ -112,9 +112,13 @@ class HostPool:
     def commit(self, at: Address, revision: int) -> None:
         process = self._slots.ready(at.version)
         if process is not None and at.uid in process.uids:
+            process.recorded.discard(at.uid)
             process.run("commit", at.uid, revision)
 
     def abort(self, at: Address, revision: int) -> None:
+        process = self._slots.ready(at.version)
+        if process is not None:
+            process.recorded.discard(at.uid)
         self._post(at, "abort", revision)
 
     async def allow_read(
@@ -137,6 +141,7 @@ class HostPool:
         if process is not None:
             process.uids.discard(at.uid)
             process.unsettled.discard(at.uid)
+            process.recorded.discard(at.uid)
 
     def _post(self, at: Address, op: str, *args: object) -> None:
         process = self._slots.ready(at.version)
@@ -160,7 +165,8 @@ class HostPool:
     async def _request(
         self, process: HostProcess, op: str, uid: InstanceUid, args: tuple[object, ...]
     ) -> Json | Verdict:
-        process.uids.add(uid)
+        if op != "read":  # which keeps nothing
+            process.uids.add(uid)
         try:
             return await process.request(op, uid, *args)
         except Refused as refused:
@@ -182,7 +188,9 @@ def _failed(verdict: Verdict) -> Failed:
 
 
 def _note(process: HostProcess, uid: InstanceUid, step: Step) -> None:
-    """Remember which instances have running services: their process is the last to be given up."""
+    """Remember what would be lost with the process: the one with the least to lose is given up first."""
+    if step.effects:
+        process.recorded.add(uid)
     if step.view.settled:
         process.unsettled.discard(uid)
     else:

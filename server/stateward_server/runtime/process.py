@@ -65,6 +65,9 @@ class HostProcess(asyncio.Protocol):
         self.owner: ProcessOwner | None = None
         self.uids: set[int] = set()
         self.unsettled: set[int] = set()
+        """Instances with running services."""
+        self.recorded: set[int] = set()
+        """Instances with effects that wait for their commit."""
         self.used = 0
         self.turn: asyncio.Lock | None = None
         """Held by whoever asks something, when only one at a time may."""
@@ -134,9 +137,9 @@ class HostProcess(asyncio.Protocol):
         return self._child.get_pid() if self._child else 0
 
     @property
-    def idle(self) -> bool:
-        """Whether it owes no answer."""
-        return not self._pending and not self._promised
+    def asked(self) -> int:
+        """How many callers wait for its answers."""
+        return sum(future is not None for future in (*self._pending.values(), *self._promised.values()))
 
     def request(self, op: str, *args: object) -> Future[Json | Verdict]:
         """Send a request; the future yields its result or a Verdict. It raises HostLost or Refused."""

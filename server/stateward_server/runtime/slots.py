@@ -171,7 +171,7 @@ class Slots:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(loop.create_future(), wait)
         module = await self._source(version)
-        self._make_room()
+        await self._make_room()
         process = await self.spare()
         process.owner = _Owner(self, version)
         try:
@@ -196,14 +196,14 @@ class Slots:
     def _relax(self, process: HostProcess) -> None:
         process.turn = None
 
-    def _make_room(self) -> None:
-        """Give up the process that is missed least: idle, without services, unused for longest."""
+    async def _make_room(self) -> None:
+        """Give up the process that is missed least: with nothing to lose, idle, unused for longest."""
         while len(self._ready) >= max(self._limits.processes, 1):
-            idle = [pair for pair in self._ready.items() if pair[1].idle] or list(self._ready.items())
-            version, process = min(idle, key=lambda pair: (bool(pair[1].unsettled), pair[1].used))
+            version, process = min(self._ready.items(), key=_worth)
             del self._ready[version]
+            await process.quiet()  # what it was sent is still done
             process.kill()
-            if process.unsettled and self.listener is not None:
+            if (process.unsettled or process.recorded) and self.listener is not None:
                 self.listener.lost(version)
 
     async def _start(self) -> HostProcess:
@@ -262,6 +262,12 @@ async def load(process: HostProcess, module: Module, limits: HostLimits) -> tupl
         raise too_slow
     dialect, machine_id = cast(list[Any], result)
     return str(dialect), str(machine_id)
+
+
+def _worth(pair: tuple[VersionId, HostProcess]) -> tuple[bool, bool, bool, int]:
+    """How much would be missed with a process; commits it is still at have been sent and do not count."""
+    process = pair[1]
+    return bool(process.recorded), bool(process.unsettled), process.asked > 0, process.used
 
 
 def _started(slot: _Slot, task: asyncio.Task[HostProcess]) -> None:

@@ -37,14 +37,13 @@ async function run(seed: number): Promise<void> {
   const chart = randomChart(random, dialect === "v5");
   const [theirs, ours] = [new World(), new World()];
   const hosted = new Hosted(dialect, machine(chart, ours), ours, random);
-  let native: any;
   try {
     hosted.start();
   } catch (error) {
     if (error instanceof Failure) return void totals.failed++;
     throw error;
   }
-  native = dialect === "v5"
+  const native: any = dialect === "v5"
     ? new Native5(machine(chart, theirs), theirs)
     : new Native4(machine(chart, theirs), theirs);
   compare("start");

@@ -7,6 +7,7 @@
  */
 
 import { lenientJson } from "./json.ts";
+import { heard, plain, scoped, statusOf } from "./library4.ts";
 import { isRef4, markChild, Ref4, reviveRefs4 } from "./ref4.ts";
 import { noTimers, TimerBook } from "./timers.ts";
 import {
@@ -21,7 +22,7 @@ import {
   type ViewParts,
 } from "./types.ts";
 import { durable, freshContext } from "./values.ts";
-import { v4interpreter, v4registry, v4serviceScope, v4utils } from "./vendored.ts";
+import { v4interpreter, v4registry, v4utils } from "./vendored.ts";
 
 // deno-lint-ignore no-explicit-any
 type Any = any;
@@ -371,35 +372,4 @@ export class Gate4 implements Gate {
       this.#service.send(scxml({ type, data: error }, { origin: effect.starts }));
     }
   }
-}
-
-/** Whether an event reaches the machine: a failure that no state in force has a word for does not. */
-function heard(state: Any, name: string): boolean {
-  return !name.startsWith("error.platform") ||
-    state.nextEvents.some((next: string) => next.startsWith("error.platform"));
-}
-
-/** Run with `service` as the one that `spawn` means; unlike XState's own, leaves no trace when it throws. */
-function scoped(service: Any, run: () => Any): Any {
-  let failure: { error: unknown } | undefined;
-  const result = (v4serviceScope as Any).provide(service, () => {
-    try {
-      return run();
-    } catch (error) {
-      failure = { error };
-    }
-  });
-  if (failure) throw failure.error;
-  return result;
-}
-
-/** XState 4 gives its own events a `toString`, which is no part of the event. */
-function plain(event: Any): Any {
-  if (!Object.hasOwn(event, "toString")) return event;
-  const { toString: _own, ...rest } = event;
-  return rest;
-}
-
-function statusOf(state: Any): Head["status"] {
-  return state.done ? "done" : "active";
 }

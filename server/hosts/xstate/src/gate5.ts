@@ -10,10 +10,10 @@
 import { deadActor, reviveRefs } from "./dead5.ts";
 import { lenientJson } from "./json.ts";
 import { type Moves, Seats } from "./seats5.ts";
+import { children5, extraJson5, isRef5, view5 } from "./snapshot5.ts";
 import { noTimers, TimerBook } from "./timers.ts";
 import {
   type AnyEvent,
-  type ChildRow,
   type Gate,
   type Head,
   type Owner,
@@ -236,42 +236,20 @@ export class Gate5 implements Gate {
   }
 
   isRef(value: object): boolean {
-    const ref = value as Any;
-    return ref.ref === ref && typeof ref.send === "function" && typeof ref.sessionId === "string";
+    return isRef5(value);
   }
 
   extraJson(turn: Turn): string {
-    const state = turn.state as Any;
-    let text = "";
-    const remembered = Object.entries(state.historyValue as Record<string, Any[]>);
-    if (remembered.length > 0) {
-      const ids = remembered.map(([id, nodes]) => [id, nodes.map((node) => ({ id: node.id }))]);
-      text = `,"history":${JSON.stringify(Object.fromEntries(ids))}`;
-    }
-    const nodes = state._nodes as Any[];
-    // With regions side by side, the order of the nodes is the order in which XState 5 asks them.
-    if (nodes.some((node) => node.type === "parallel")) {
-      text += `,"nodes":${JSON.stringify(nodes.map((node) => node.id))}`;
-    }
-    for (const member of ["output", "error"]) {
-      if (state[member] !== undefined) text += `,"${member}":${this.#lenient(state[member]) ?? "null"}`;
-    }
-    return text;
+    return extraJson5(turn.state, this.#owner.limits.contextBytes);
   }
 
   outputJson(turn: Turn): string | undefined {
-    const state = turn.state as Any;
-    return this.#lenient(turn.status === "error" ? state.error : state.output);
-  }
-
-  #lenient(value: unknown): string | undefined {
-    return lenientJson(value, this.#owner.limits.contextBytes);
+    const { status, output, error } = turn.state as Any;
+    return lenientJson(status === "error" ? error : output, this.#owner.limits.contextBytes);
   }
 
   view(turn: Turn): ViewParts {
-    const state = turn.state as Any;
-    const nodes = (state._nodes as Any[]).filter((n) => n.parent).sort((a, b) => a.order - b.order);
-    return { states: nodes.map((n) => n.path.join(".")), tags: [...state.tags as Set<string>].sort() };
+    return view5(turn.state);
   }
 
   /** At the start the children are first, then everything in its order: what `Actor.start` does. */
@@ -322,7 +300,7 @@ export class Gate5 implements Gate {
       eventText: cause.text ?? null,
       // A failed machine has its end to tell of, even where nothing else is left to do.
       effects: steps.length + (state.status === "error" ? 1 : 0),
-      children: this.#children(state, head.lost, steps),
+      children: children5(state, head.lost, stoppedBy(steps), this.#owner),
       record: { steps, moves, event, initial } satisfies Record5,
     };
   }
@@ -392,30 +370,6 @@ export class Gate5 implements Gate {
     else if (this.#actor._processingStatus === RUNNING) this.#owner.deliver(event);
   }
 
-  #children(state: Any, lost: readonly string[], steps: Step[]): Record<string, ChildRow> {
-    const rows: Record<string, ChildRow> = {};
-    let stopped: Set<Any> | undefined;
-    for (const id in state.children) {
-      const child = state.children[id];
-      if (!child) continue;
-      if (!stopped) {
-        stopped = new Set();
-        for (const s of steps) {
-          if (s.kind === "exec" && s.action.type === "xstate.stopChild") stopped.add(s.action.params);
-        }
-      }
-      const alive = child._processingStatus !== STOPPED && child._snapshot.status === "active" &&
-        !stopped.has(child);
-      const active = alive || lost.includes(id) ||
-        this.#owner.awaits([`xstate.done.actor.${id}`, `xstate.error.actor.${id}`]);
-      const row: { active: boolean; src?: string; systemId?: string } = { active };
-      if (typeof child.src === "string") row.src = child.src;
-      if (typeof child.systemId === "string") row.systemId = child.systemId;
-      rows[id] = row;
-    }
-    return rows;
-  }
-
   /** Observers the machine's own code may have put on `self`, and the end of the machine. */
   #tell(turn: Turn, event: Any): void {
     const actor = this.#actor;
@@ -437,4 +391,12 @@ export class Gate5 implements Gate {
 
 function lossText(event: { error: Error }): string {
   return JSON.stringify({ ...event, error: { name: event.error.name, message: event.error.message } });
+}
+
+function stoppedBy(steps: Step[]): Set<Any> {
+  const stopped = new Set<Any>();
+  for (const step of steps) {
+    if (step.kind === "exec" && step.action.type === "xstate.stopChild") stopped.add(step.action.params);
+  }
+  return stopped;
 }

@@ -189,6 +189,8 @@ export class Instance implements Owner {
       if (row.active) settled = false;
       rows += `${rows ? "," : ""}${stringify(id)}:${stringify(row)}`;
     }
+    // Nobody waits for the services of a machine that has ended.
+    if (turn.status !== "active") settled = true;
     if (rows) snapshot += `,"children":{${rows}}`;
     for (const _id in turn.timers) {
       snapshot += `,"timers":${stringify(turn.timers)}`;
