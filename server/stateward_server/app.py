@@ -27,10 +27,12 @@ from stateward_server.api.server import ApiServer
 from stateward_server.api.streams import Streams
 from stateward_server.api.subscriptions import SubscriptionServicer
 from stateward_server.auth.authenticator import Authenticator
+from stateward_server.auth.secrets import Secrets
 from stateward_server.bootstrap import ensure_administrator, prepare, write_profile
 from stateward_server.catalog.catalog import Machines
 from stateward_server.config import Settings, address, limits_of
 from stateward_server.engine.engine import Engine
+from stateward_server.model.limits import Limits
 from stateward_server.model.machine import Module
 from stateward_server.model.names import VersionId
 from stateward_server.query.query import Query
@@ -50,6 +52,22 @@ from stateward_server.web.health import HealthServer
 log = structlog.get_logger()
 
 _SWITCH_S = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What the edge is built on."""
+
+    settings: Settings
+    limits: Limits
+    clock: SystemClock
+    entropy: SystemEntropy
+    secrets: Secrets
+    store: SqliteStore
+    host: HostPool
+    hub: Hub
+    engine: Engine
+    streams: Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +123,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         host.listen(engine)
         await stack.enter_async_context(engine)
 
-        pages = PageTokens(secrets.purpose("page-tokens"))
-        machines = Machines(store, host, clock, entropy, limits.modules)
-        query = Query(store, store, store)
-        outcomes = Outcomes(store, clock)
-        readers = Readers(engine.may_read)
-        tokens = ResumeTokens(secrets.purpose("resume-tokens"))
-        sources = Sources(hub, store, store, store.identity, engine.read, readers, tokens)
         streams = Streams(clock, limits.watch.send_ms)
-        api = ApiServer(
-            Edge(Authenticator(store, secrets, clock), entropy, streams),
-            machines=MachineServicer(machines, outcomes, pages),
-            instances=InstanceServicer(engine, machines, query, outcomes, pages),
-            subscriptions=SubscriptionServicer(
-                Watch(sources), MachineWatch(sources), machines, store.identity.epoch
-            ),
-            letters=DeadLetterServicer(engine.letters, query, outcomes, pages),
-            limits=LimitsServicer(limits),
-            keepalive_s=settings.keepalive_seconds,
-        )
+        api = _api(_Core(settings, limits, clock, entropy, secrets, store, host, hub, engine, streams))
         grpc_host, grpc_port = address(settings.grpc, "grpc")
         grpc_port = api.bind(_joined(grpc_host, grpc_port))
         ready = asyncio.Event()
@@ -148,6 +149,29 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             for task in ticking:
                 task.cancel()
             web.stop()
+
+
+def _api(core: _Core) -> ApiServer:
+    """Build the gRPC edge and the rooms that only it calls."""
+    store, engine, clock = core.store, core.engine, core.clock
+    pages = PageTokens(core.secrets.purpose("page-tokens"))
+    machines = Machines(store, core.host, clock, core.entropy, core.limits.modules)
+    query = Query(store, store, store)
+    outcomes = Outcomes(store, clock)
+    readers = Readers(engine.may_read)
+    tokens = ResumeTokens(core.secrets.purpose("resume-tokens"))
+    sources = Sources(core.hub, store, store, store.identity, engine.read, readers, tokens)
+    return ApiServer(
+        Edge(Authenticator(store, core.secrets, clock), core.entropy, core.streams),
+        machines=MachineServicer(machines, outcomes, pages),
+        instances=InstanceServicer(engine, machines, query, outcomes, pages),
+        subscriptions=SubscriptionServicer(
+            Watch(sources), MachineWatch(sources), machines, store.identity.epoch
+        ),
+        letters=DeadLetterServicer(engine.letters, query, outcomes, pages),
+        limits=LimitsServicer(core.limits),
+        keepalive_s=core.settings.keepalive_seconds,
+    )
 
 
 def _joined(host: str, port: int) -> str:

@@ -36,7 +36,7 @@ class Settings:
     history_days: int = 0
     """How long transitions are kept; 0 keeps them for ever. The last one of an instance always is."""
     keepalive_seconds: int = 30
-    """After how long a quiet connection is pinged; no answer for two thirds of that again means it is dead."""
+    """After how long a quiet connection is pinged; no answer for two thirds of that means it is dead."""
     send_seconds: int = 20
     """How long a subscriber may leave a frame unread."""
 

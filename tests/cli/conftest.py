@@ -168,6 +168,16 @@ class FakeServer(
             changes = subscription_service_pb2.StateChanges(states=others)
             yield subscription_service_pb2.WatchInstanceResponse(resume_token="t2", changes=changes)
 
+    async def WatchInstances(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no command watches many by name")
+        yield requests
+
+    async def WatchMachine(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        await self._see("WatchMachine", request, context)
+        instances = [self._instance(name) for name in self.instances if name.startswith(request.parent)]
+        snapshot = subscription_service_pb2.MachineSnapshot(instances=instances, complete=True)
+        yield subscription_service_pb2.WatchMachineResponse(resume_token="t1", snapshot=snapshot)
+
     async def PauseInstance(self, request: Any, context: Any) -> Any:
         await self._see("PauseInstance", request, context)
         paused = self._instance(request.name)

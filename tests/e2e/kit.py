@@ -65,9 +65,9 @@ async def raw(server: Server) -> AsyncIterator[Raw]:
     options = (("grpc.max_send_message_length", -1), ("grpc.enable_retries", 0))
     async with grpc.aio.insecure_channel(server.grpc, options=options) as channel:
         yield Raw(
-            machine_service_pb2_grpc.MachineServiceStub(channel),  # type: ignore[no-untyped-call]
-            instance_service_pb2_grpc.InstanceServiceStub(channel),  # type: ignore[no-untyped-call]
-            subscription_service_pb2_grpc.SubscriptionServiceStub(channel),  # type: ignore[no-untyped-call]
+            machine_service_pb2_grpc.MachineServiceStub(channel),
+            instance_service_pb2_grpc.InstanceServiceStub(channel),
+            subscription_service_pb2_grpc.SubscriptionServiceStub(channel),
             (("authorization", f"Bearer {server.profile['token']}"),),
         )
 

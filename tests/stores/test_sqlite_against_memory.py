@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -180,9 +181,9 @@ async def seen(store: SqliteStore | MemoryStore, uids: list[int]) -> list[object
     ]
 
 
-TestLedgers = Ledgers.TestCase
+TestLedgers = pytest.mark.timeout(300)(Ledgers.TestCase)  # many fsyncs: on a slow disk they add up
 TestLedgers.settings = settings(
-    max_examples=20,
+    max_examples=12,
     stateful_step_count=15,
     deadline=None,
     derandomize=True,

@@ -139,7 +139,7 @@ class ChangeLog(Protocol):
         ...
 
     async def changes_after(self, org: OrgId, machine: MachineName, position: int, limit: int) -> ChangePage:
-        """Return up to `limit` transitions of a machine's instances after `position`, and the deletions among them.
+        """Return up to `limit` transitions of a machine's instances after `position`, with deletions.
 
         It may return less, down to nothing, and yet not be complete: go on from its end.
         """

@@ -34,8 +34,11 @@ BARE = Parcel(ParcelKind.EVENT, Ref("others", "o"), payload_json='{"type":"GO"}'
 TIMER = TimerRow(UID, "late", BORN + 7, '{"type":"late"}', "child", Ref("others", "o"))
 
 
-def sample_letter(uid: int = 1, what: Parcel | TimerRow = TIMER, position: int | None = None) -> DeadLetter:
-    """Return a dead letter as the engine hands it in."""
+def sample_letter(
+    uid: int = 1, what: Parcel | TimerRow | None = None, position: int | None = None
+) -> DeadLetter:
+    """Return a dead letter as the engine hands it in, by default a timer's."""
+    what = what or replace(TIMER, uid=InstanceUid(uid))
     owner = sample_instance(uid).key
     return DeadLetter(0, InstanceUid(uid), owner, what, position, "MACHINE_THREW", "it threw", 5, BORN + 8)
 
