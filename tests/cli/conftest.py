@@ -168,16 +168,6 @@ class FakeServer(
             changes = subscription_service_pb2.StateChanges(states=others)
             yield subscription_service_pb2.WatchInstanceResponse(resume_token="t2", changes=changes)
 
-    async def WatchInstances(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no command watches many by name")
-        yield requests
-
-    async def WatchMachine(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        await self._see("WatchMachine", request, context)
-        instances = [self._instance(name) for name in self.instances if name.startswith(request.parent)]
-        snapshot = subscription_service_pb2.MachineSnapshot(instances=instances, complete=True)
-        yield subscription_service_pb2.WatchMachineResponse(resume_token="t1", snapshot=snapshot)
-
     async def PauseInstance(self, request: Any, context: Any) -> Any:
         await self._see("PauseInstance", request, context)
         paused = self._instance(request.name)
@@ -230,6 +220,27 @@ class FakeServer(
             reason="MAILBOX_FULL",
         )
         return limits_service_pb2.GetLimitsResponse(limits=[limit])
+
+    async def WatchInstances(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+        await self._see("WatchInstances", requests, context)
+        for frame in list[Any]():
+            yield frame
+
+    async def WatchMachine(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        await self._see("WatchMachine", request, context)
+        found = [self._instance(name) for name in self.instances]
+        page = subscription_service_pb2.MachineSnapshot(instances=found, complete=True)
+        yield subscription_service_pb2.WatchMachineResponse(resume_token="t1", snapshot=page)
+        name, state = found[0].name, transition(found[0].name, 9, "{}").state
+        changes = [
+            subscription_service_pb2.MachineChange(name=name, changed=state),
+            subscription_service_pb2.MachineChange(
+                name=name, left=subscription_service_pb2.WatchLeft(revision=10)
+            ),
+        ]
+        yield subscription_service_pb2.WatchMachineResponse(
+            resume_token="t2", changes=subscription_service_pb2.MachineChanges(changes=changes)
+        )
 
     def _instance(self, name: str) -> instance_pb2.Instance:
         machine = name.partition("/instances/")[0]

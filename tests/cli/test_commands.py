@@ -249,6 +249,34 @@ def test_watch_writes_one_line_per_state_and_ends_at_the_count(stateward, fake, 
     assert mode == subscriptions_pb2.WATCH_MODE_EVERY_TRANSITION
 
 
+def test_machines_watch_writes_one_line_per_event(stateward, fake, toggle):
+    chosen = ("--state", "on", "--state", "off", "--tag", "lit", "--auth-context", SID)
+    text = stateward("machines", "watch", "toggle", *chosen, "--count", "4")
+    lines = stateward("machines", "watch", "--machine", "toggle", "--count", "4", "--json")
+
+    assert text.stdout.splitlines() == [
+        "entered  session-123  2026-01-02 03:04:01.500Z  revision 1  on  -  #lit",
+        "synced",
+        'changed  session-123  2026-01-02 03:04:09.500Z  revision 9  on  {"toggleCount": 4}  #lit',
+        "left     session-123  10",
+    ]
+    documents = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert [document["event"] for document in documents] == ["entered", "synced", "changed", "left"]
+    assert documents[2]["state"]["revision"] == 9
+    assert documents[3] == {
+        "event": "left",
+        "instance": "session-123",
+        "revision": 10,
+        "resume_token": "t2",
+    }
+    first, second = (
+        each for each in fake.requests if isinstance(each, subscriptions_pb2.WatchMachineRequest)
+    )
+    assert (list(first.filter.states), list(first.filter.tags)) == (["on", "off"], ["lit"])
+    assert second.filter == subscriptions_pb2.InstanceFilter()
+    assert fake.auth_contexts == [{"sid": "session-123"}, None]
+
+
 def test_instances_delete(stateward, fake, toggle):
     run = stateward("instances", "delete", *INSTANCE, "--json")
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language, Module
 from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
@@ -22,7 +23,6 @@ from stateward_server.model.step import (
     StepReply,
 )
 from stateward_server.ports.host import Address, HostLost
-from stateward_server.runtime.limits import HostLimits
 from stateward_server.runtime.pool import HostPool
 from stateward_server.testing.host_listener import RecordingListener
 

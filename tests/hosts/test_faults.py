@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.hosts.kit import ALLOW, AUTH, Rig
 
+from stateward_server.model.limits import HostLimits
 from stateward_server.model.step import Denied, EventInput, Failed, Outcomes, Skipped, Step
 from stateward_server.ports.host import HostLost
-from stateward_server.runtime.limits import HostLimits
 
 V5 = ALLOW + 'import { assign, cancel, createMachine, fromPromise, raise, sendTo } from "xstate@5";\n'
 V4 = ALLOW + 'import { actions, assign, createMachine, spawn } from "xstate@4";\n'

@@ -8,8 +8,8 @@ import pytest
 from tests.hosts.kit import ALLOW, Rig
 
 from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language, Module
-from stateward_server.runtime.limits import HostLimits
 from stateward_server.runtime.pool import HostPool
 
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"

@@ -15,9 +15,9 @@ from deno import find_deno_bin  # type: ignore[import-untyped]  # the package ha
 from tests.hosts.kit import ALLOW, AUTH, Rig
 
 from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language
 from stateward_server.model.step import EventInput, LostChildren, NeedSnapshot, Outcomes
-from stateward_server.runtime.limits import HostLimits
 
 MACHINE = (
     ALLOW

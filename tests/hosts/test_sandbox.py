@@ -13,9 +13,9 @@ from deno import find_deno_bin  # type: ignore[import-untyped]  # the package ha
 from tests.hosts.kit import ALLOW, Rig
 
 from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language, Module
 from stateward_server.model.step import Failed
-from stateward_server.runtime.limits import HostLimits
 
 # Runs an expression as a service and keeps what it gave, or what it threw, in the context.
 PROBE = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -34,6 +34,8 @@ from stateward.v1 import (
 )
 
 WatchResponse = subscription_service_pb2.WatchInstanceResponse
+ManyResponse = subscription_service_pb2.WatchInstancesResponse
+MachineResponse = subscription_service_pb2.WatchMachineResponse
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Refusal:
     retry_after: float | None = None
     domain: str = "stateward"
 
-    async def raise_in(self, context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
+    def status(self) -> RpcStatus:
         details = []
         if self.reason:
             details.append(ErrorInfo(reason=self.reason, domain=self.domain, metadata=self.metadata))
@@ -60,7 +62,10 @@ class Refusal:
             packed = AnyMessage()
             packed.Pack(detail)
             status.details.append(packed)
-        await context.abort_with_status(rpc_status.to_status(status))
+        return status
+
+    async def raise_in(self, context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
+        await context.abort_with_status(rpc_status.to_status(self.status()))
 
 
 UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down")
@@ -70,11 +75,13 @@ UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the server is sh
 class Watched:
     """One opening of a watch: its frames, and how it goes on after them."""
 
-    frames: list[WatchResponse]
+    frames: Sequence[WatchResponse | ManyResponse | MachineResponse]
     then: Refusal | None = None
     """None leaves the stream open."""
     ends: bool = False
     """The server returns without an error."""
+    reply: Callable[[Any], Sequence[ManyResponse]] | None = None
+    """What a stream of many watches answers to each thing it is told, after its frames."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the stream is over for the server, too."""
 
@@ -140,14 +147,19 @@ class FakeServer:
         return await answer(request) if callable(answer) else answer
 
     async def play(
-        self, request: object, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> AsyncIterator[WatchResponse]:
-        watched = self.take("WatchInstance", request, context)
+        self, method: str, request: object, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Any]:
+        watched = self.take(method, request, context)
         if isinstance(watched, Refusal):
             await watched.raise_in(context)
         try:
             for frame in watched.frames:
                 yield frame
+            if watched.reply is not None:
+                async for told in request:  # type: ignore[attr-defined]  # of such a method it is a stream
+                    self.received.append(Received("told", told, {}, 0))
+                    for frame in watched.reply(told):
+                        yield frame
             if watched.then is not None:
                 await watched.then.raise_in(context)
             if not watched.ends:
@@ -222,7 +234,19 @@ class Subscriptions(subscription_service_pb2_grpc.SubscriptionServiceServicer):
     async def WatchInstance(  # noqa: N802 - gRPC's name
         self, request: object, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[WatchResponse]:
-        async for frame in self.fake.play(request, context):
+        async for frame in self.fake.play("WatchInstance", request, context):
+            yield frame
+
+    async def WatchInstances(  # noqa: N802 - gRPC's name
+        self, requests: object, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[ManyResponse]:
+        async for frame in self.fake.play("WatchInstances", requests, context):
+            yield frame
+
+    async def WatchMachine(  # noqa: N802 - gRPC's name
+        self, request: object, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[MachineResponse]:
+        async for frame in self.fake.play("WatchMachine", request, context):
             yield frame
 
 
@@ -326,3 +350,45 @@ def progress(revision: int) -> WatchResponse:
 
 def draining(revision: int) -> WatchResponse:
     return WatchResponse(resume_token=f"after-{revision}", draining=subscription_service_pb2.WatchDraining())
+
+
+def listed(*members: tuple[str, int], token: str = "listed", complete: bool = True) -> MachineResponse:
+    """A page of a machine's watch."""
+    instances = [instance(revision, name=name) for name, revision in members]
+    page = subscription_service_pb2.MachineSnapshot(instances=instances, complete=complete)
+    return MachineResponse(resume_token=token, snapshot=page)
+
+
+def stirred(*what: str, token: str = "") -> MachineResponse:
+    """Changes of a machine's watch: `+a1` entered, `~a2` changed, `-a3` left, `-a0` was deleted."""
+    changes = []
+    for each in what:
+        name, revision = f"machines/toggle/instances/{each[1]}", int(each[2:])
+        change = subscription_service_pb2.MachineChange(name=name)
+        if each[0] == "+":
+            change.entered.CopyFrom(state(revision))
+        elif each[0] == "~":
+            change.changed.CopyFrom(state(revision))
+        else:
+            change.left.revision = revision
+        changes.append(change)
+    return MachineResponse(
+        resume_token=token or f"after {what[-1]}",
+        changes=subscription_service_pb2.MachineChanges(changes=changes),
+    )
+
+
+def about(name: str, frame: WatchResponse) -> ManyResponse:
+    """A frame of one watch, as one of many has it."""
+    found = ManyResponse(name=f"machines/toggle/instances/{name}", resume_token=frame.resume_token)
+    kind = frame.WhichOneof("frame")
+    assert kind is not None
+    getattr(found, kind).CopyFrom(getattr(frame, kind))
+    return found
+
+
+def over(name: str, refusal: Refusal | None = None) -> ManyResponse:
+    """The end of one watch among many."""
+    ended = ManyResponse(name=f"machines/toggle/instances/{name}")
+    ended.ended.status.CopyFrom(refusal.status() if refusal else RpcStatus())
+    return ended

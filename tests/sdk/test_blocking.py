@@ -12,12 +12,31 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.sdk.fakes import FakeServer, Refusal, Watched, changes, created, got, machine, sent, snapshot
+from tests.sdk.fakes import (
+    FakeServer,
+    Refusal,
+    Watched,
+    about,
+    changes,
+    created,
+    got,
+    listed,
+    machine,
+    sent,
+    snapshot,
+    stirred,
+)
 
 import stateward
 from stateward import InstanceNotFound, StatewardError, blocking, errors
 from stateward._portal import Portal
 from stateward.v1 import instance_service_pb2, machine_service_pb2
+
+STREAMS = {
+    "Subscription": "Generator[Update, None, None]",
+    "MachineWatch": "Generator[MachineEvent, None, None]",
+    "Listener[Update]": "Listener",
+}
 
 PAIRS = [
     (stateward.Client, blocking.Client),
@@ -39,7 +58,7 @@ def as_blocking(annotation: str) -> str:
     generator = re.fullmatch(r"AsyncGenerator\[(\w+), None\]", annotation)
     if generator:
         return f"Generator[{generator[1]}, None, None]"
-    return "Generator[Update, None, None]" if annotation == "Subscription" else annotation
+    return STREAMS.get(annotation, annotation)
 
 
 @pytest.mark.parametrize(("awaited", "plain"), PAIRS)
@@ -51,7 +70,9 @@ def test_it_is_the_same_api_word_for_word(awaited: type, plain: type) -> None:
     for name, method in public(plain).items():
         theirs = inspect.signature(expected[name])
         ours = inspect.signature(method)
-        assert ours.parameters == theirs.parameters, name
+        # A callback of code that does not await cannot be async.
+        expected_parameters = str(theirs).replace("Callback[Update]", "Callable[[Update], object]")
+        assert str(ours).partition(" ->")[0] == expected_parameters.partition(" ->")[0], name
         assert ours.return_annotation == as_blocking(theirs.return_annotation), name
         assert not inspect.iscoroutinefunction(method)
 
@@ -236,3 +257,57 @@ def test_a_forgotten_client_does_not_keep_a_program_from_ending() -> None:
         [sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=30, check=True
     )
     assert (done.stdout, done.stderr) == ("unavailable\n", "")
+
+
+async def test_a_machine_is_watched_in_a_loop(server) -> None:
+    watched = Watched([listed(("a", 1)), stirred("~a2", "-a3")])
+    server.will("WatchMachine", watched)
+
+    def script(client: blocking.Client) -> list[str]:
+        seen = []
+        for event in client.machine("toggle").watch(tags=["hot"]):
+            seen.append(type(event).__name__)
+            if len(seen) == 4:
+                break
+        return seen
+
+    assert await in_thread(server, script) == ["Entered", "Synced", "Changed", "Left"]
+    await watched.closed.wait()
+
+
+async def test_many_instances_are_watched_in_a_loop(server) -> None:
+    frames = iter([[about("a", snapshot(1))], [about("b", snapshot(5))]])
+    server.will("WatchInstances", Watched([], reply=lambda _: next(frames)))
+
+    def script(client: blocking.Client) -> list[int]:
+        machine = client.machine("toggle")
+        seen = []
+        with client.watch_many() as events:
+            events.add(machine.instance("a"))
+            for event in events:
+                assert isinstance(event, stateward.InstanceUpdate)
+                seen.append(event.state.revision)
+                if event.instance == "b":
+                    break
+                events.add(machine.instance("b"))
+                events.remove(machine.instance("c"))
+            assert len(events) == 2
+        return seen
+
+    assert await in_thread(server, script) == [1, 5]
+
+
+async def test_a_callback_runs_in_a_thread_that_may_call_the_client(server) -> None:
+    server.will("WatchInstance", Watched([snapshot(1), changes(2, end_at=2)]))
+    server.will("GetInstance", got(1), got(2))
+
+    def script(client: blocking.Client) -> list[int]:
+        instance = client.machine("toggle").instance("s1")
+        seen: list[int] = []
+        listener = instance.on_change(lambda update: seen.append(instance.get().revision))
+        listener.wait()
+        assert not listener.active
+        listener.stop()
+        return seen
+
+    assert await in_thread(server, script) == [1, 2]

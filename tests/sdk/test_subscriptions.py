@@ -12,18 +12,21 @@ from stateward import (
     Client,
     InstanceNotFound,
     Internal,
+    Reconnect,
     RejectedByMachineAuthorizer,
     ResumeTokenDiverged,
     ResumeTokenExpired,
     RetryPolicy,
     Subscription,
+    TokenExpired,
     Unavailable,
-    _calls,
+    _watch_calls,
 )
 from stateward.v1 import subscription_service_pb2
 
 TOO_SLOW = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "SUBSCRIBER_TOO_SLOW")
 EXPIRED = Refusal(grpc.StatusCode.OUT_OF_RANGE, "RESUME_TOKEN_EXPIRED")
+TOKEN_EXPIRED = Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
 DENIED = Refusal(grpc.StatusCode.PERMISSION_DENIED, "REJECTED_BY_MACHINE_AUTHORIZER")
 
 
@@ -122,10 +125,53 @@ async def test_a_draining_server_is_left_and_come_back_to(server, instance, slee
     assert sleeps.delays == [1.0, 2.0]
 
 
-async def test_a_stream_that_just_ends_is_reopened(server, instance) -> None:
-    server.will("WatchInstance", Watched([snapshot(1)], ends=True), Watched([changes(2)]))
-    async with instance.subscribe() as updates:
+async def test_a_stream_that_ends_without_a_word_has_told_everything(server, instance) -> None:
+    """The instance had ended where the token stands: there is nothing to come, and nothing to wait for."""
+    server.will("WatchInstance", Watched([], ends=True))
+    async with instance.subscribe(resume_token="after-3") as updates:
+        assert [update async for update in updates] == []
+
+
+async def test_who_wants_to_know_is_told_of_a_lost_connection(server, instance) -> None:
+    server.will("WatchInstance", Watched([snapshot(1)], then=UNAVAILABLE), UNAVAILABLE, Watched([changes(2)]))
+    told: list[Reconnect] = []
+    async with instance.subscribe(on_reconnect=told.append) as updates:
         assert await revisions(updates, 2) == [1, 2]
+    assert [(each.attempt, each.delay, each.error is None) for each in told] == [
+        (1, 1.0, False),
+        (2, 2.0, False),
+        (2, 0.0, True),
+    ]
+    assert isinstance(told[0].error, Unavailable)
+
+
+async def test_an_expired_token_is_renewed_where_it_can_be(server) -> None:
+    server.will("WatchInstance", Watched([snapshot(1)], then=TOKEN_EXPIRED), Watched([changes(2)]))
+    tokens = iter(["first", "second"])
+    retry = RetryPolicy(first_delay=0.0)
+    async with Client.connect(server.target, token=lambda: next(tokens), retry=retry) as client:
+        async with client.machine("toggle").instance("s1").subscribe() as updates:
+            assert await revisions(updates, 2) == [1, 2]
+    assert [each.metadata["authorization"] for each in server.received] == ["Bearer first", "Bearer second"]
+
+
+async def test_a_token_that_stays_expired_surfaces(server) -> None:
+    server.will("WatchInstance", Watched([snapshot(1)], then=TOKEN_EXPIRED), TOKEN_EXPIRED)
+    async with Client.connect(
+        server.target, token=lambda: "old", retry=RetryPolicy(first_delay=0.0)
+    ) as client:
+        updates = client.machine("toggle").instance("s1").subscribe()
+        assert await revisions(updates, 1) == [1]
+        with pytest.raises(TokenExpired):
+            await anext(updates)
+
+
+async def test_a_fixed_token_that_has_expired_surfaces(server, instance) -> None:
+    server.will("WatchInstance", Watched([snapshot(1)], then=TOKEN_EXPIRED))
+    updates = instance.subscribe()
+    assert await revisions(updates, 1) == [1]
+    with pytest.raises(TokenExpired):
+        await anext(updates)
 
 
 async def test_a_slow_reader_resumes(server, instance) -> None:
@@ -287,7 +333,7 @@ async def test_closing_the_client_ends_a_subscription_with_a_reason(server, clie
 
 async def test_a_silent_connection_counts_as_dead(server, instance) -> None:
     server.will("WatchInstance", Watched([snapshot(1)]), Watched([changes(2)]))
-    watch = _calls.watch("toggle", "s1", "latest")
+    watch = _watch_calls.watch("toggle", "s1", "latest")
     updates = Subscription(instance._caller, watch, gapless=False, resume_token=None, quiet_limit=0.02)
     assert await revisions(updates, 2) == [1, 2]
     await updates.aclose()

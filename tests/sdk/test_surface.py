@@ -22,6 +22,7 @@ EXPORTS = [
     "Aborted",
     "AlreadyExists",
     "Cause",
+    "Changed",
     "Client",
     "Code",
     "DeadLetter",
@@ -29,26 +30,33 @@ EXPORTS = [
     "DeadLetterNotFound",
     "DeadLetterNotRetryable",
     "DeadlineExceeded",
+    "Entered",
     "FailedPrecondition",
     "Instance",
     "InstanceEnded",
     "InstanceExists",
+    "InstanceFinished",
     "InstanceInfo",
     "InstanceNotFound",
     "InstancePaused",
+    "InstanceUpdate",
     "Internal",
     "InvalidArgument",
     "InvalidName",
     "Json",
     "Language",
+    "Left",
     "Limit",
+    "Listener",
     "Machine",
+    "MachineEvent",
     "MachineExists",
     "MachineFault",
     "MachineHasInstances",
     "MachineInfo",
     "MachineNotFound",
     "MachineVersion",
+    "MachineWatch",
     "MailboxFull",
     "Mode",
     "ModuleRejected",
@@ -56,6 +64,7 @@ EXPORTS = [
     "NotFound",
     "OutOfRange",
     "PermissionDenied",
+    "Reconnect",
     "RejectedByMachineAuthorizer",
     "Reply",
     "RequestIdReused",
@@ -73,6 +82,7 @@ EXPORTS = [
     "StoreConflict",
     "SubscriberTooSlow",
     "Subscription",
+    "Synced",
     "Timer",
     "TimerNotFound",
     "Token",
@@ -83,6 +93,8 @@ EXPORTS = [
     "Update",
     "VersionNotFound",
     "Wait",
+    "WatchEvent",
+    "Watches",
 ]
 
 
@@ -102,7 +114,7 @@ def test_everything_public_is_exported(module: ModuleType) -> None:
 
 
 def test_the_other_public_modules_export_these() -> None:
-    assert blocking.__all__ == ["Client", "Instance", "Machine"]
+    assert blocking.__all__ == ["Client", "Instance", "Listener", "Machine", "Watches"]
     assert tokens.__all__ == ["AUDIENCE", "sign"]
 
 
@@ -123,7 +135,7 @@ def test_generated_code_stays_behind_its_border() -> None:
         for path in PACKAGE.glob("*.py")
         if any(name.startswith((".v1", "..v1", "stateward.v1")) for name in imports_of(path))
     }
-    assert users == {"_calls", "_convert"}
+    assert users == {"_calls", "_convert", "_frames", "_watch_calls"}
 
 
 def test_grpc_stays_out_of_the_values() -> None:
@@ -146,7 +158,16 @@ def test_grpc_stays_out_of_the_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "cls", [stateward.Client, stateward.Machine, stateward.Instance, stateward.Subscription]
+    "cls",
+    [
+        stateward.Client,
+        stateward.Machine,
+        stateward.Instance,
+        stateward.Subscription,
+        stateward.MachineWatch,
+        stateward.Watches,
+        stateward.Listener,
+    ],
 )
 def test_no_public_signature_names_the_wire(cls: type) -> None:
     for name, method in inspect.getmembers(cls, inspect.isroutine):

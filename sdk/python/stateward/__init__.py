@@ -17,10 +17,13 @@ from __future__ import annotations
 from ._auth import Token
 from ._client import Client
 from ._instance import Instance
+from ._listener import Listener
 from ._machine import Machine
+from ._machine_watch import MachineWatch
 from ._retry import RetryPolicy
 from ._subscription import Subscription
 from ._wait import Wait
+from ._watches import Watches
 from .errors import (
     Aborted,
     AlreadyExists,
@@ -65,28 +68,38 @@ from .errors import (
 )
 from .state import (
     Cause,
+    Changed,
     DeadLetter,
     DeadLetterKind,
+    Entered,
+    InstanceFinished,
     InstanceInfo,
+    InstanceUpdate,
     Json,
     Language,
+    Left,
     Limit,
+    MachineEvent,
     MachineInfo,
     MachineVersion,
     Mode,
+    Reconnect,
     Reply,
     State,
     StateValue,
     Status,
+    Synced,
     Timer,
     Transition,
     Update,
+    WatchEvent,
 )
 
 __all__ = [
     "Aborted",
     "AlreadyExists",
     "Cause",
+    "Changed",
     "Client",
     "Code",
     "DeadLetter",
@@ -94,26 +107,33 @@ __all__ = [
     "DeadLetterNotFound",
     "DeadLetterNotRetryable",
     "DeadlineExceeded",
+    "Entered",
     "FailedPrecondition",
     "Instance",
     "InstanceEnded",
     "InstanceExists",
+    "InstanceFinished",
     "InstanceInfo",
     "InstanceNotFound",
     "InstancePaused",
+    "InstanceUpdate",
     "Internal",
     "InvalidArgument",
     "InvalidName",
     "Json",
     "Language",
+    "Left",
     "Limit",
+    "Listener",
     "Machine",
+    "MachineEvent",
     "MachineExists",
     "MachineFault",
     "MachineHasInstances",
     "MachineInfo",
     "MachineNotFound",
     "MachineVersion",
+    "MachineWatch",
     "MailboxFull",
     "Mode",
     "ModuleRejected",
@@ -121,6 +141,7 @@ __all__ = [
     "NotFound",
     "OutOfRange",
     "PermissionDenied",
+    "Reconnect",
     "RejectedByMachineAuthorizer",
     "Reply",
     "RequestIdReused",
@@ -138,6 +159,7 @@ __all__ = [
     "StoreConflict",
     "SubscriberTooSlow",
     "Subscription",
+    "Synced",
     "Timer",
     "TimerNotFound",
     "Token",
@@ -148,4 +170,6 @@ __all__ = [
     "Update",
     "VersionNotFound",
     "Wait",
+    "WatchEvent",
+    "Watches",
 ]

@@ -16,7 +16,6 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from . import _convert
 from ._auth import Metadata
-from ._convert import Frame
 from ._names import instance_path, letter_path, machine_path, timer_path, version_path
 from ._wait import Wait
 from .state import (
@@ -26,7 +25,6 @@ from .state import (
     Limit,
     MachineInfo,
     MachineVersion,
-    Mode,
     Reply,
     State,
     Timer,
@@ -41,7 +39,6 @@ from .v1.instance_service_pb2_grpc import InstanceServiceStub
 from .v1.limits_service_pb2 import GetLimitsRequest
 from .v1.limits_service_pb2_grpc import LimitsServiceStub
 from .v1.machine_service_pb2_grpc import MachineServiceStub
-from .v1.subscription_service_pb2 import WatchInstanceRequest, WatchInstanceResponse
 from .v1.subscription_service_pb2_grpc import SubscriptionServiceStub
 
 Request = TypeVar("Request")
@@ -85,20 +82,6 @@ class Page(Generic[Item]):
 
     items: list[Item]
     next_token: str
-
-
-class Stream(Protocol):
-    """An open watch. Reading raises grpc.aio.AioRpcError; None means that it ended without an error."""
-
-    async def read(self) -> Frame | None: ...
-
-    def cancel(self) -> None: ...
-
-
-class Watch(Protocol):
-    """Opens a stream, as often as the connection is lost. The first read sends the request."""
-
-    def __call__(self, stubs: Stubs, *, resume_token: str, metadata: Metadata) -> Stream: ...
 
 
 def create_machine(machine: str, *, request_id: str) -> Call[MachineInfo]:
@@ -330,35 +313,6 @@ def get_limits() -> Call[dict[str, Limit]]:
         GetLimitsRequest(),
         lambda response: {message.name: _convert.limit(message) for message in response.limits},
     )
-
-
-def watch(machine: str, instance: str, mode: Mode) -> Watch:
-    name, mode_number = instance_path(machine, instance), _convert.mode_number(mode)
-
-    def open_(stubs: Stubs, *, resume_token: str, metadata: Metadata) -> Stream:
-        request = WatchInstanceRequest(name=name, mode=mode_number, resume_token=resume_token)
-        return _Frames(stubs.subscriptions.WatchInstance(request, metadata=metadata))
-
-    return open_
-
-
-class _Frames:
-    """Reads a stream of the contract as `Frame`s."""
-
-    def __init__(
-        self,
-        call: grpc.aio.UnaryStreamCall[WatchInstanceRequest, WatchInstanceResponse],
-    ) -> None:
-        self._call = call
-
-    async def read(self) -> Frame | None:
-        message = await self._call.read()
-        if not isinstance(message, WatchInstanceResponse):
-            return None
-        return _convert.frame(message)
-
-    def cancel(self) -> None:
-        self._call.cancel()
 
 
 def _call(

@@ -15,10 +15,13 @@ from typing import Self
 
 from . import _calls
 from ._auth import Token, encode_auth_context
+from ._feed import OnReconnect
 from ._machine import Machine
 from ._pages import walk
 from ._retry import RetryPolicy
 from ._transport import Caller, Tls, Transport
+from ._watch_calls import watch_many
+from ._watches import Watches
 from .state import Limit, MachineInfo
 
 DEFAULT_TIMEOUT = 120.0
@@ -131,6 +134,14 @@ class Client:
         """
         caller = replace(self._caller, auth_context=encode_auth_context(auth_context))
         return Client(caller, owns_transport=False)
+
+    def watch_many(self, *, on_reconnect: OnReconnect | None = None) -> Watches:
+        """Watch many instances on one stream; they are added and removed while it runs.
+
+        Args:
+            on_reconnect: Called when the connection is lost, and when it is back.
+        """
+        return Watches(self._caller, watch_many, on_reconnect=on_reconnect)
 
     async def aclose(self) -> None:
         """Close the connection. Open calls and subscriptions end with a RuntimeError."""

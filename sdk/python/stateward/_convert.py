@@ -6,7 +6,6 @@ does not know become `UNKNOWN`, so that a newer server does not break an older c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -85,15 +84,6 @@ _LANGUAGE: dict[str, machine_pb2.ModuleLanguage.ValueType] = {
     "javascript": machine_pb2.MODULE_LANGUAGE_JAVASCRIPT,
     "typescript": machine_pb2.MODULE_LANGUAGE_TYPESCRIPT,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame of a watch: its token, and the states it carries, if any."""
-
-    resume_token: str
-    states: tuple[State, ...] = ()
-    draining: bool = False
 
 
 def wait_message(wait: Wait) -> instance_service_pb2.Wait:
@@ -235,19 +225,6 @@ def sent(message: instance_service_pb2.SendEventResponse) -> Reply:
         condition_met=message.condition_met,
         replayed=message.replayed,
     )
-
-
-def frame(message: subscription_service_pb2.WatchInstanceResponse) -> Frame:
-    """A frame of an unknown kind counts as a sign of life, like progress."""
-    match message.WhichOneof("frame"):
-        case "snapshot":
-            return Frame(message.resume_token, (state(message.snapshot),))
-        case "changes":
-            return Frame(message.resume_token, tuple(state(change) for change in message.changes.states))
-        case "draining":
-            return Frame(message.resume_token, draining=True)
-        case _:
-            return Frame(message.resume_token)
 
 
 def _time(message: Timestamp) -> datetime:

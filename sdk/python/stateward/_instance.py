@@ -11,14 +11,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 
 from . import _calls
 from ._administration import Administered
+from ._feed import OnReconnect
 from ._json import encode_event, encode_object
+from ._listener import Callback, Listener
 from ._names import checked
 from ._pages import walk
 from ._subscription import Subscription
 from ._transport import Caller
 from ._wait import Wait
+from ._watch_calls import watch
 from .errors import DeadlineExceeded, InstanceEnded, InstanceExists, InstanceNotFound
-from .state import InstanceInfo, MachineVersion, Mode, Reply, State, Transition
+from .state import InstanceInfo, MachineVersion, Mode, Reply, State, Transition, Update
 
 REPLY_MARGIN = 30.0
 """Seconds that a call may take on top of what it waits for."""
@@ -188,7 +191,13 @@ class Instance(Administered):
         call = _calls.delete_instance(self.machine, self.name, request_id=request_id or str(uuid.uuid4()))
         await self._caller.call(call, timeout)
 
-    def subscribe(self, *, mode: Mode = "latest", resume_token: str | None = None) -> Subscription:
+    def subscribe(
+        self,
+        *,
+        mode: Mode = "latest",
+        resume_token: str | None = None,
+        on_reconnect: OnReconnect | None = None,
+    ) -> Subscription:
         """Watch the instance: the current state first, then each that follows, until the instance ends.
 
         Reconnects by itself and goes on where it was. Leaving the loop ends the stream.
@@ -196,6 +205,7 @@ class Instance(Administered):
         Args:
             mode: `"latest"` may skip intermediate states, never the newest; `"every_transition"` skips none.
             resume_token: Go on right after the update that carried it, without a first snapshot.
+            on_reconnect: Called when the connection is lost, and when it is back.
 
         Raises:
             ValueError: There is no such mode. All else is raised while iterating.
@@ -205,10 +215,38 @@ class Instance(Administered):
                 snapshot.)
             ResumeTokenDiverged: The server's history is not the one that the token was made for.
         """
-        watch = _calls.watch(self.machine, self.name, mode)
+        opening = watch(self.machine, self.name, mode)
         return Subscription(
-            self._caller, watch, gapless=mode == "every_transition", resume_token=resume_token
+            self._caller,
+            opening,
+            gapless=mode == "every_transition",
+            resume_token=resume_token,
+            on_reconnect=on_reconnect,
         )
+
+    def on_change(
+        self,
+        callback: Callback[Update],
+        *,
+        mode: Mode = "latest",
+        resume_token: str | None = None,
+        on_reconnect: OnReconnect | None = None,
+    ) -> Listener[Update]:
+        """Call a function with the current state, then with each that follows, until the instance ends.
+
+        Needs a running event loop; returns at once, and the function is called from a task of its own.
+
+        Args:
+            callback: Called with each `Update`. If it is async, the next update waits for it.
+            mode: As for `subscribe`.
+            resume_token: As for `subscribe`.
+            on_reconnect: As for `subscribe`.
+
+        Returns:
+            The handle that takes it off again: `stop()`. Its `wait()` raises what `subscribe` would raise.
+        """
+        updates = self.subscribe(mode=mode, resume_token=resume_token, on_reconnect=on_reconnect)
+        return Listener(updates, callback)
 
     async def wait_for(
         self,

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from . import _calls
 from ._auth import encode_auth_context
+from ._feed import OnReconnect
 from ._instance import Instance
+from ._machine_watch import MachineWatch
 from ._names import checked
 from ._pages import walk
 from ._transport import Caller
+from ._watch_calls import watch_machine
 from .state import DeadLetter, InstanceInfo, Language, MachineInfo, MachineVersion
 
 _BY_SUFFIX: dict[str, Language] = {
@@ -164,6 +167,35 @@ class Machine:
         chosen = version.id if isinstance(version, MachineVersion) else version
         call = _calls.set_current_version(self.name, chosen, request_id=request_id or str(uuid.uuid4()))
         return await self._caller.call(call, timeout)
+
+    def watch(
+        self,
+        *,
+        states: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        resume_token: str | None = None,
+        on_reconnect: OnReconnect | None = None,
+    ) -> MachineWatch:
+        """Watch the machine's instances: those that match first, then what enters, changes and leaves.
+
+        Only what the machine's allowRead permits is seen. Reconnects by itself and goes on where it was.
+        Leaving the loop ends the stream.
+
+        Args:
+            states: At least one of these states is active, given as dotted paths; all instances by default.
+            tags: At least one of these tags is active; all instances by default.
+            resume_token: Go on right after the event that carried it, without a first snapshot. The filter
+                must be the same.
+            on_reconnect: Called when the connection is lost, and when it is back.
+
+        Raises:
+            TypeError: `states` or `tags` is a single text. All else is raised while iterating.
+            MachineNotFound: There is no such machine.
+            ResumeTokenExpired: The history after the given token is gone.
+            ResumeTokenDiverged: The server's history is not the one that the token was made for.
+        """
+        watch = watch_machine(self.name, states, tags)
+        return MachineWatch(self._caller, watch, resume_token=resume_token, on_reconnect=on_reconnect)
 
     async def versions(self, *, page_size: int | None = None) -> AsyncGenerator[MachineVersion, None]:
         """List the machine's versions, oldest first.

@@ -7,6 +7,7 @@ a message that names the target instead.
 from __future__ import annotations
 
 import grpc
+from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
@@ -32,6 +33,21 @@ def error_from(rpc: grpc.aio.AioRpcError, *, target: str, request_id: str | None
     )
 
 
+def error_of(status: Status) -> StatewardError:
+    """Rebuild the exception that a status inside a message means."""
+    info, retry_after = _unpacked(status)
+    name = code_pb2.Code.Name(status.code) if status.code in code_pb2.Code.values() else Code.UNKNOWN.value
+    code = Code(name)
+    reason = info.reason if info else ""
+    return error_class(code, reason)(
+        status.message or reason or name,
+        code=code,
+        reason=reason,
+        metadata=info.metadata if info else None,
+        retry_after=retry_after,
+    )
+
+
 def _without_details(
     code: Code, details: str, target: str, retry_after: float | None, request_id: str | None
 ) -> StatewardError:
@@ -52,12 +68,16 @@ def _without_details(
 
 
 def _details(rpc: grpc.aio.AioRpcError) -> tuple[ErrorInfo | None, float | None]:
-    info, retry_after = None, None
     trailers = rpc.trailing_metadata()
     packed = trailers.get(_DETAILS) if trailers is not None else None
     if not isinstance(packed, bytes):
         return None, None
-    for detail in Status.FromString(packed).details:
+    return _unpacked(Status.FromString(packed))
+
+
+def _unpacked(status: Status) -> tuple[ErrorInfo | None, float | None]:
+    info, retry_after = None, None
+    for detail in status.details:
         if detail.Is(ErrorInfo.DESCRIPTOR):
             candidate = ErrorInfo()
             detail.Unpack(candidate)

@@ -7,15 +7,18 @@ when the caller's task is cancelled). Belongs to the event loop that first used 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
 
 from ._auth import Token, call_metadata
-from ._calls import Call, Stream, Stubs, Watch
+from ._calls import Call, Stubs
+from ._frames import ManyFrame
 from ._retry import RetryPolicy, retrying
 from ._status import error_from
+from ._watch_calls import ManyWatch, Stream, Watch, WatchCommand
 
 Result = TypeVar("Result")
 
@@ -74,10 +77,24 @@ class Transport:
             attempt, policy=self.retry, timeout=self.timeout if timeout is None else timeout
         )
 
-    async def watch(self, watch: Watch, *, resume_token: str, auth_context: bytes | None) -> Stream:
+    async def watch(
+        self, watch: Watch[Result], *, resume_token: str, auth_context: bytes | None
+    ) -> Stream[Result]:
         """Open a watch once. Its reads raise grpc.aio.AioRpcError."""
         metadata = await call_metadata(self._token, auth_context)
         return watch(self.stubs(), resume_token=resume_token, metadata=metadata)
+
+    async def watch_many(
+        self, watch: ManyWatch, *, commands: AsyncIterator[WatchCommand], auth_context: bytes | None
+    ) -> Stream[ManyFrame]:
+        """Open a stream of many watches once. Its reads raise grpc.aio.AioRpcError."""
+        metadata = await call_metadata(self._token, auth_context)
+        return watch(self.stubs(), commands=commands, metadata=metadata)
+
+    @property
+    def renews_tokens(self) -> bool:
+        """Whether asking again may bring a token that has not expired."""
+        return callable(self._token)
 
     def stubs(self) -> Stubs:
         self.raise_if_closed()

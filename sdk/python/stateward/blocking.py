@@ -13,13 +13,16 @@ stream. Clients and handles may be shared between threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import asyncio
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from . import _client, _instance, _machine
+from . import _client, _instance, _listener, _machine
 from ._auth import Token
+from ._blocking_streams import Listener, Watches
+from ._feed import OnReconnect
 from ._portal import Portal
 from ._retry import RetryPolicy
 from ._wait import Wait
@@ -28,6 +31,7 @@ from .state import (
     InstanceInfo,
     Language,
     Limit,
+    MachineEvent,
     MachineInfo,
     MachineVersion,
     Mode,
@@ -38,7 +42,7 @@ from .state import (
     Update,
 )
 
-__all__ = ["Client", "Instance", "Machine"]
+__all__ = ["Client", "Instance", "Listener", "Machine", "Watches"]
 
 
 class Client:
@@ -83,6 +87,10 @@ class Client:
     def limits(self, *, timeout: float | None = None) -> dict[str, Limit]:
         """Return what the server refuses or cuts off. See `stateward.Client.limits`."""
         return self._portal.run(self._client.limits(timeout=timeout))
+
+    def watch_many(self, *, on_reconnect: OnReconnect | None = None) -> Watches:
+        """Watch many instances on one stream. See `stateward.Client.watch_many`."""
+        return Watches(self._portal, self._client.watch_many(on_reconnect=on_reconnect))
 
     def acting_as(self, auth_context: Mapping[str, object] | None) -> Client:
         """Return a client that acts on somebody's behalf. See `stateward.Client.acting_as`."""
@@ -162,6 +170,20 @@ class Machine:
         return self._portal.run(
             self._machine.set_current_version(version, request_id=request_id, timeout=timeout)
         )
+
+    def watch(
+        self,
+        *,
+        states: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        resume_token: str | None = None,
+        on_reconnect: OnReconnect | None = None,
+    ) -> Generator[MachineEvent, None, None]:
+        """Watch the machine's instances. See `stateward.Machine.watch`."""
+        events = self._machine.watch(
+            states=states, tags=tags, resume_token=resume_token, on_reconnect=on_reconnect
+        )
+        return self._portal.iterate(events, close=events.aclose)
 
     def versions(self, *, page_size: int | None = None) -> Generator[MachineVersion, None, None]:
         """List the machine's versions, oldest first. See `stateward.Machine.versions`."""
@@ -262,11 +284,35 @@ class Instance:
         self._portal.run(self._instance.delete(request_id=request_id, timeout=timeout))
 
     def subscribe(
-        self, *, mode: Mode = "latest", resume_token: str | None = None
+        self,
+        *,
+        mode: Mode = "latest",
+        resume_token: str | None = None,
+        on_reconnect: OnReconnect | None = None,
     ) -> Generator[Update, None, None]:
         """Watch the instance until it ends. See `stateward.Instance.subscribe`."""
-        updates = self._instance.subscribe(mode=mode, resume_token=resume_token)
+        updates = self._instance.subscribe(mode=mode, resume_token=resume_token, on_reconnect=on_reconnect)
         return self._portal.iterate(updates, close=updates.aclose)
+
+    def on_change(
+        self,
+        callback: Callable[[Update], object],
+        *,
+        mode: Mode = "latest",
+        resume_token: str | None = None,
+        on_reconnect: OnReconnect | None = None,
+    ) -> Listener:
+        """Call a function with each update, in a thread of its own. See `stateward.Instance.on_change`."""
+
+        async def call(update: Update) -> None:
+            await asyncio.to_thread(callback, update)
+
+        async def listen() -> _listener.Listener[Update]:
+            return self._instance.on_change(
+                call, mode=mode, resume_token=resume_token, on_reconnect=on_reconnect
+            )
+
+        return Listener(self._portal, self._portal.run(listen()))
 
     def wait_for(
         self,

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
+from .errors import StatewardError
+
 Json: TypeAlias = Any
 """A parsed JSON value: None, bool, int, float, str, list or dict with string keys."""
 
@@ -119,6 +121,97 @@ class Update:
     resume_token: str
     """Opaque. Subscribing with it misses nothing after this state. It can bring this state's direct followers
     twice to a program that starts anew, so compare revisions there; a running subscription never repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceUpdate:
+    """One state of one of the instances that a `Watches` carries."""
+
+    machine: str
+    """The machine's name."""
+    instance: str
+    """The instance's name."""
+    state: State
+    """The state."""
+    resume_token: str
+    """Opaque. Watching the instance with it misses nothing after this state; see `Update.resume_token`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFinished:
+    """An instance is not watched any more, though nobody has removed it."""
+
+    machine: str
+    """The machine's name."""
+    instance: str
+    """The instance's name."""
+    error: StatewardError | None
+    """Why: it cannot be read (any more), or is gone. None: it has ended, and all its states were told."""
+
+
+WatchEvent: TypeAlias = InstanceUpdate | InstanceFinished
+"""What a `Watches` delivers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """An instance matches now and did not before, as far as was told."""
+
+    instance: str
+    """The instance's name."""
+    state: State
+    """Its state."""
+    resume_token: str
+    """Opaque. Watching the machine with it, and the same filter, misses nothing after this event. It can
+    bring this event's direct followers twice to a program that starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An instance has changed and still matches."""
+
+    instance: str
+    """The instance's name."""
+    state: State
+    """Its new state."""
+    resume_token: str
+    """As for `Entered`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An instance does not match any more, or is gone."""
+
+    instance: str
+    """The instance's name."""
+    revision: int | None
+    """The revision that left; None if it was deleted, or went while the connection was lost for long."""
+    resume_token: str
+    """As for `Entered`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Everything that matches has been told; what follows is news."""
+
+    resume_token: str
+    """As for `Entered`."""
+
+
+MachineEvent: TypeAlias = Entered | Changed | Left | Synced
+"""What a `MachineWatch` delivers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """A stream has lost its connection and will try again, or has it back."""
+
+    attempt: int
+    """How many attempts in a row this makes."""
+    error: StatewardError | None
+    """What went wrong; None when the stream is back. Nothing was missed then."""
+    delay: float
+    """Seconds until the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,7 @@ from stateward import errors
 from stateward_server.cli import shapes
 from stateward_server.cli.failure import Failure
 from stateward_server.cli.modules import module_options, prepare, upload
-from stateward_server.cli.options import limit_option, named
+from stateward_server.cli.options import auth_context_option, limit_option, named
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
 
@@ -89,6 +90,41 @@ async def list_(session: Session, limit: int | None) -> None:
         [shapes.machine_row(info) for info in found],
         empty="There are no machines yet. Create one: stateward machines create NAME --node FILE",
     )
+
+
+@machines.command("watch")
+@named("machine")
+@click.option("--state", "states", multiple=True, metavar="PATH", help="In this state; several mean any.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; several mean any.")
+@auth_context_option
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after this many lines.")
+@client_command
+async def watch(
+    session: Session,
+    machine: str,
+    *,
+    states: tuple[str, ...],
+    tags: tuple[str, ...],
+    auth_context: dict[str, Any] | None,
+    count: int | None,
+) -> None:
+    """Show a machine's instances as they enter, change and leave.
+
+    Those that match now come first, as entered. Continues after a lost connection without a gap. Ends with
+    Ctrl-C.
+    """
+    seen = 0
+    async with session.connect() as connected:
+        client = connected if auth_context is None else connected.acting_as(auth_context)
+        async with client.machine(machine).watch(states=states, tags=tags) as events:
+            async for event in events:
+                if session.output.as_json:
+                    session.output.document(shapes.event(event))
+                else:
+                    session.output.line(shapes.event_line(event))
+                seen += 1
+                if count is not None and seen >= count:
+                    return
 
 
 @machines.command("delete")

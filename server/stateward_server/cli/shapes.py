@@ -9,13 +9,18 @@ import json
 from datetime import datetime
 
 from stateward import (
+    Changed,
     DeadLetter,
+    Entered,
     InstanceInfo,
+    Left,
     Limit,
+    MachineEvent,
     MachineInfo,
     MachineVersion,
     Reply,
     State,
+    Synced,
     Timer,
     Transition,
     Update,
@@ -128,10 +133,39 @@ def update(seen: Update) -> Document:
 
 def update_line(seen: Update) -> str:
     """Write a state on one line, the fields that vary in width last."""
-    now = seen.state
+    return _state_line(seen.state)
+
+
+def _state_line(now: State) -> str:
     tags = f"  #{' #'.join(sorted(now.tags))}" if now.tags else ""
     unsettled = "" if now.status.value == "active" and now.settled else f"  ({standing_of(now)})"
     return f"{moment(now.update_time)}  revision {now.revision}  {value(now)}  {public(now)}{tags}{unsettled}"
+
+
+def event(seen: MachineEvent) -> Document:
+    """One event of a machine's watch."""
+    what: Document
+    match seen:
+        case Entered():
+            what = {"event": "entered", "instance": seen.instance, "state": state(seen.state)}
+        case Changed():
+            what = {"event": "changed", "instance": seen.instance, "state": state(seen.state)}
+        case Left():
+            what = {"event": "left", "instance": seen.instance, "revision": seen.revision}
+        case Synced():
+            what = {"event": "synced"}
+    return {**what, "resume_token": seen.resume_token}
+
+
+def event_line(seen: MachineEvent) -> str:
+    """One event of a machine's watch, on one line."""
+    match seen:
+        case Entered() | Changed():
+            return f"{type(seen).__name__.lower():7}  {seen.instance}  {_state_line(seen.state)}"
+        case Left(instance, revision):
+            return f"left     {instance}" + (f"  {revision}" if revision else "")
+        case Synced():
+            return "synced"
 
 
 def transition(step: Transition) -> Document:

@@ -8,8 +8,8 @@ from typing import Any
 
 from stateward_server.engine.alarms import Alarms
 from stateward_server.engine.committer import Committer, Publish
-from stateward_server.engine.limits import EngineLimits
 from stateward_server.model.ledger import TimerRow
+from stateward_server.model.limits import EngineLimits
 from stateward_server.ports.clock import Clock
 from stateward_server.ports.host import MachineHost
 from stateward_server.ports.store import Ledger, Timers

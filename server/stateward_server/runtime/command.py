@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deno import find_deno_bin  # type: ignore[import-untyped]  # the package has no stubs
 
-from stateward_server.runtime.limits import HostLimits
+from stateward_server.model.limits import HostLimits
 
 BUNDLE = Path(__file__).with_name("xstate") / "dist" / "host.js"
 

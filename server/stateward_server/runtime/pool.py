@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Inspection, Module
 from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
@@ -24,7 +25,6 @@ from stateward_server.model.step import (
 )
 from stateward_server.ports.host import Address, HostListener, HostLost, ModuleSource
 from stateward_server.runtime.frames import FrameFault, Json
-from stateward_server.runtime.limits import HostLimits
 from stateward_server.runtime.outcomes import input_frame, resume_frame, start_reply, step_reply
 from stateward_server.runtime.process import HostProcess, Refused, Verdict
 from stateward_server.runtime.slots import Broken, Slots, load

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
+from stateward_server.model.limits import HostLimits
 from stateward_server.ports.host import HostLost
 from stateward_server.runtime import command
 from stateward_server.runtime.frames import FrameFault, FrameReader, Json, encode
-from stateward_server.runtime.limits import HostLimits
 
 _STDERR_BYTES = 4_000
 _CONNECT_SECONDS = 20

@@ -12,12 +12,12 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, cast
 
+from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language, Module
 from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.ports.host import HostListener, HostLost, ModuleSource
 from stateward_server.runtime import command
 from stateward_server.runtime.frames import Json
-from stateward_server.runtime.limits import HostLimits
 from stateward_server.runtime.process import HostProcess, Refused, Verdict
 
 _LOOK_SECONDS = 0.5

@@ -332,7 +332,9 @@ class WatchEnded(message.Message):
     STATUS_FIELD_NUMBER: builtins.int
     @builtins.property
     def status(self) -> status_pb2.Status:
-        """Why, as the status that WatchInstance would have ended with. OK after WatchRemove."""
+        """Why, as the status that WatchInstance would have ended with. OK after WatchRemove, and after the state in which
+        the instance has ended.
+        """
 
     def __init__(
         self,
@@ -357,7 +359,10 @@ class WatchMachineRequest(message.Message):
     parent: builtins.str
     """Required. `machines/{machine}`."""
     resume_token: builtins.str
-    """Optional. Continue right after the frame that carried this token. It belongs to this machine and filter."""
+    """Optional. Continue right after the frame that carried this token. It belongs to this machine and filter.
+    OUT_OF_RANGE / RESUME_TOKEN_EXPIRED when that part of the history is gone, RESUME_TOKEN_DIVERGED when this store
+    never had it.
+    """
     @builtins.property
     def filter(self) -> InstanceFilter:
         """Optional. Which instances to watch; all by default."""
@@ -429,7 +434,7 @@ class WatchMachineResponse(message.Message):
 
     @builtins.property
     def progress(self) -> MachineProgress:
-        """Nothing new: the connection is alive, and everything committed before this frame has been sent."""
+        """Nothing new: the connection is alive, and everything before the place of the token has been sent."""
 
     @builtins.property
     def draining(self) -> WatchDraining:
@@ -549,7 +554,9 @@ class WatchLeft(message.Message):
 
     REVISION_FIELD_NUMBER: builtins.int
     revision: builtins.int
-    """The revision that left the filter; 0 when the instance was deleted."""
+    """The revision that left the filter; 0 when the instance was deleted. After a resume it can also come for an
+    instance that was not part of the watch, where the history that would tell is gone.
+    """
     def __init__(
         self,
         *,

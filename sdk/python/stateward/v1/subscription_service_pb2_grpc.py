@@ -58,7 +58,10 @@ class SubscriptionServiceServicer:
 
     def WatchInstance(self, request, context):
         """Watch one instance. The first frame is a snapshot, unless the stream resumes from a token; changes follow.
-        `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED.
+        `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED. A stream
+        that ends with OK after a draining frame can be resumed; one that ends with OK otherwise has delivered the state
+        in which the instance has ended, after which nothing can come. Any stream ends with UNAUTHENTICATED /
+        TOKEN_EXPIRED when the caller's token does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,7 +69,8 @@ class SubscriptionServiceServicer:
 
     def WatchInstances(self, request_iterator, context):
         """Watch many instances on one stream; names are added and removed while it runs. What ends one watch (access,
-        deletion, a bad token) ends that watch alone, with a frame that says why.
+        deletion, a bad token, the end of the instance) ends that watch alone, with a frame that says why. A client that
+        half-closes the stream still gets everything, and the stream ends with its last watch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +78,8 @@ class SubscriptionServiceServicer:
 
     def WatchMachine(self, request, context):
         """Watch all instances of a machine that match a filter: the matching ones first, page by page, then what
-        enters, changes and leaves. Only what `allowRead` permits is seen; a refusal counts as not matching.
+        enters, changes and leaves, in the order it was committed. Only what `allowRead` permits is seen; a refusal
+        counts as not matching.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

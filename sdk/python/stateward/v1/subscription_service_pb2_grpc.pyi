@@ -18,15 +18,20 @@ class SubscriptionServiceStub:
     def __init__(self, channel: aio.Channel) -> None: ...
     WatchInstance: aio.UnaryStreamMultiCallable[subscription_service_pb2.WatchInstanceRequest, subscription_service_pb2.WatchInstanceResponse]
     """Watch one instance. The first frame is a snapshot, unless the stream resumes from a token; changes follow.
-    `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED.
+    `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED. A stream
+    that ends with OK after a draining frame can be resumed; one that ends with OK otherwise has delivered the state
+    in which the instance has ended, after which nothing can come. Any stream ends with UNAUTHENTICATED /
+    TOKEN_EXPIRED when the caller's token does.
     """
     WatchInstances: aio.StreamStreamMultiCallable[subscription_service_pb2.WatchInstancesRequest, subscription_service_pb2.WatchInstancesResponse]
     """Watch many instances on one stream; names are added and removed while it runs. What ends one watch (access,
-    deletion, a bad token) ends that watch alone, with a frame that says why.
+    deletion, a bad token, the end of the instance) ends that watch alone, with a frame that says why. A client that
+    half-closes the stream still gets everything, and the stream ends with its last watch.
     """
     WatchMachine: aio.UnaryStreamMultiCallable[subscription_service_pb2.WatchMachineRequest, subscription_service_pb2.WatchMachineResponse]
     """Watch all instances of a machine that match a filter: the matching ones first, page by page, then what
-    enters, changes and leaves. Only what `allowRead` permits is seen; a refusal counts as not matching.
+    enters, changes and leaves, in the order it was committed. Only what `allowRead` permits is seen; a refusal
+    counts as not matching.
     """
 
 class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
@@ -39,7 +44,10 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[subscription_service_pb2.WatchInstanceRequest, abc.AsyncIterator[subscription_service_pb2.WatchInstanceResponse]],
     ) -> abc.AsyncIterator[subscription_service_pb2.WatchInstanceResponse]:
         """Watch one instance. The first frame is a snapshot, unless the stream resumes from a token; changes follow.
-        `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED.
+        `allowRead` is asked again for every change; when it refuses, the stream ends with PERMISSION_DENIED. A stream
+        that ends with OK after a draining frame can be resumed; one that ends with OK otherwise has delivered the state
+        in which the instance has ended, after which nothing can come. Any stream ends with UNAUTHENTICATED /
+        TOKEN_EXPIRED when the caller's token does.
         """
 
     @abc_1.abstractmethod
@@ -49,7 +57,8 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[abc.AsyncIterator[subscription_service_pb2.WatchInstancesRequest], abc.AsyncIterator[subscription_service_pb2.WatchInstancesResponse]],
     ) -> abc.AsyncIterator[subscription_service_pb2.WatchInstancesResponse]:
         """Watch many instances on one stream; names are added and removed while it runs. What ends one watch (access,
-        deletion, a bad token) ends that watch alone, with a frame that says why.
+        deletion, a bad token, the end of the instance) ends that watch alone, with a frame that says why. A client that
+        half-closes the stream still gets everything, and the stream ends with its last watch.
         """
 
     @abc_1.abstractmethod
@@ -59,7 +68,8 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[subscription_service_pb2.WatchMachineRequest, abc.AsyncIterator[subscription_service_pb2.WatchMachineResponse]],
     ) -> abc.AsyncIterator[subscription_service_pb2.WatchMachineResponse]:
         """Watch all instances of a machine that match a filter: the matching ones first, page by page, then what
-        enters, changes and leaves. Only what `allowRead` permits is seen; a refusal counts as not matching.
+        enters, changes and leaves, in the order it was committed. Only what `allowRead` permits is seen; a refusal
+        counts as not matching.
         """
 
 def add_SubscriptionServiceServicer_to_server(servicer: SubscriptionServiceServicer, server: aio.Server) -> None: ...

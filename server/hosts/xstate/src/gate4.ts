@@ -6,6 +6,7 @@
  * in the same order. `spawn` inside `assign` yields a reference that comes to life when the turn runs.
  */
 
+import { refuseForeign } from "./foreign.ts";
 import { lenientJson } from "./json.ts";
 import { heard, plain, scoped, statusOf } from "./library4.ts";
 import { isRef4, markChild, Ref4, reviveRefs4 } from "./ref4.ts";
@@ -300,6 +301,7 @@ export class Gate4 implements Gate {
     switch (type) {
       case "xstate.raise":
       case "xstate.send":
+        refuseForeign(action.to);
         if (typeof action.delay === "number") {
           const to = action.to === INTERNAL ? undefined : action.to;
           const target = to === undefined || to === null ? null : typeof to === "string" ? to : String(to.id);
@@ -329,6 +331,7 @@ export class Gate4 implements Gate {
 
   #sortStart(action: Any, state: Any, running: Set<string>, effects: Effect[], run: () => void): void {
     const activity = action.activity;
+    refuseForeign(activity.src);
     const id: string = activity.id || activity.type;
     if (!this.#predictable && !state.activities[id]) return; // left again in the same step
     const { services, activities } = this.#machine.options;

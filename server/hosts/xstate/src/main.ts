@@ -1,5 +1,6 @@
 /** Entry point: connect to the socket named by the argument, close the sandbox, serve until it hangs up. */
 
+import { defineForeign } from "./foreign.ts";
 import { Host } from "./host.ts";
 import { type Tell } from "./instance.ts";
 import { Loader } from "./load.ts";
@@ -34,6 +35,7 @@ const tell: Tell = {
 takeConsole((uid, level, text) => log(uid, level, text), format);
 catchStrays((uid, level, text) => log(uid, level, text), format);
 sandbox();
+defineForeign();
 
 let host: Host | undefined;
 
