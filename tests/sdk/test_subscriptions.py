@@ -149,9 +149,11 @@ async def test_an_expired_token_is_renewed_where_it_can_be(server) -> None:
     server.will("WatchInstance", Watched([snapshot(1)], then=TOKEN_EXPIRED), Watched([changes(2)]))
     tokens = iter(["first", "second"])
     retry = RetryPolicy(first_delay=0.0)
-    async with Client.connect(server.target, token=lambda: next(tokens), retry=retry) as client:
-        async with client.machine("toggle").instance("s1").subscribe() as updates:
-            assert await revisions(updates, 2) == [1, 2]
+    async with (
+        Client.connect(server.target, token=lambda: next(tokens), retry=retry) as client,
+        client.machine("toggle").instance("s1").subscribe() as updates,
+    ):
+        assert await revisions(updates, 2) == [1, 2]
     assert [each.metadata["authorization"] for each in server.received] == ["Bearer first", "Bearer second"]
 
 
