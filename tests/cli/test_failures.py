@@ -112,6 +112,17 @@ def test_the_profile_option_goes_before_the_environment(stateward, tmp_path):
     assert "other.json" in failed.stderr
 
 
+def test_the_profile_option_may_stand_before_the_command_too(stateward, profile, tmp_path):
+    missing = str(tmp_path / "nowhere.json")
+
+    assert stateward("--profile", missing, "machines", "list").exit_code == 2
+    assert (
+        stateward("--profile", str(profile), "machines", "list", env={"STATEWARD_PROFILE": missing}).exit_code
+        == 0
+    )
+    assert stateward("--profile", missing, "machines", "list", "--profile", str(profile)).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

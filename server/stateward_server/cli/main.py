@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -59,7 +60,12 @@ def _usage(wrong: click.ClickException) -> Failure:
     "stateward", cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(version("stateward-server"), prog_name="stateward")
-def main() -> None:
+@click.option(
+    "--profile",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The same as --profile behind a command.",
+)
+def main(profile: Path | None) -> None:  # noqa: ARG001 - commands look it up, see session.py
     """Run XState machines as persistent, real-time gRPC backends.
 
     `stateward serve` runs the server. The other commands talk to one, with the address and token of a

@@ -61,10 +61,18 @@ def client_command(
     @click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of text.")
     @wraps(work)
     def callback(*args: Any, profile: Path | None, as_json: bool, **options: Any) -> None:
-        session = Session(profile, Output(as_json=as_json))
+        session = Session(_chosen(profile), Output(as_json=as_json))
         asyncio.run(_run(work(session, *args, **options)))
 
     return callback
+
+
+def _chosen(profile: Path | None) -> Path | None:
+    """Prefer what stands before the command to what the environment says, but not to what stands behind it."""
+    ctx = click.get_current_context()
+    before: Path | None = ctx.find_root().params.get("profile")
+    behind = ctx.get_parameter_source("profile") is click.core.ParameterSource.COMMANDLINE
+    return profile if behind or before is None else before
 
 
 async def _run(work: Awaitable[None]) -> None:
