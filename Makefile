@@ -87,6 +87,10 @@ demo: setup ## show the whole thing working, in one terminal
 bench: setup ## measure throughput and latency on this machine
 	@$(BIN)/python scripts/bench.py $(ARGS)
 
+.PHONY: bench-timers
+bench-timers: setup ## measure how late timers fire, and what a million of them cost
+	@$(BIN)/python scripts/bench_timers.py $(ARGS)
+
 .PHONY: check
 check: lint types layers gen-check docs-check test ## everything CI runs
 

@@ -65,7 +65,7 @@ def _usage(wrong: click.ClickException) -> Failure:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The same as --profile behind a command.",
 )
-def main(profile: Path | None) -> None:  # noqa: ARG001 - commands look it up, see session.py
+def main(profile: Path | None) -> None:
     """Run XState machines as persistent, real-time gRPC backends.
 
     `stateward serve` runs the server. The other commands talk to one, with the address and token of a

@@ -68,7 +68,7 @@ def client_command(
 
 
 def _chosen(profile: Path | None) -> Path | None:
-    """Prefer what stands before the command to what the environment says, but not to what stands behind it."""
+    """Prefer what stands before the command to the environment, and what stands behind it to both."""
     ctx = click.get_current_context()
     before: Path | None = ctx.find_root().params.get("profile")
     behind = ctx.get_parameter_source("profile") is click.core.ParameterSource.COMMANDLINE
