@@ -17,7 +17,7 @@ from stateward import Cause, Client, Instance, InstanceEnded, Reply, RequestIdRe
 
 pytestmark = pytest.mark.slow
 
-# The life of a desk. Of each generation there is a desk for every place between two of these for a kill to hit.
+# The life of a desk. Of each generation there is a desk for every place between two of these for a kill.
 EVENTS: list[dict[str, object]] = [
     {"type": "ADD", "by": 2},
     {"type": "NEST"},
