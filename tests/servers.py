@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stateward import Client, RetryPolicy
@@ -28,13 +28,21 @@ running: list[Server] = []
 class Server:
     """`stateward serve` on one data directory; it can be killed, stopped and started again."""
 
-    def __init__(self, home: Path, *, log_level: str = "info", command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        log_level: str = "info",
+        command: Sequence[str] = (),
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         self.data = home / "data"
         self.log = home / "server.log"
         self.grpc = "127.0.0.1:0"
         self.http = "127.0.0.1:0"
         self._command = command or (sys.executable, "-m", "stateward_server")
         self._log_level = log_level
+        self._settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
         running.append(self)
 
@@ -44,7 +52,11 @@ class Server:
         words += ["--http", self.http, "--log-level", self._log_level]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=_environment()
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(self._settings),
             )
         ready = json.loads(self._first_line())
         assert ready["ready"] is True
@@ -112,9 +124,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(home: Path, *, log_level: str = "info", command: Sequence[str] = ()) -> Iterator[Server]:
-    """Run a server in an empty directory."""
-    server = Server(home, log_level=log_level, command=command)
+def serving(
+    home: Path,
+    *,
+    log_level: str = "info",
+    command: Sequence[str] = (),
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[Server]:
+    """Run a server in an empty directory, with its defaults but for these settings."""
+    server = Server(home, log_level=log_level, command=command, settings=settings)
     try:
         server.start()
         yield server
@@ -139,6 +157,7 @@ def gone(pids: Sequence[int]) -> bool:
     return True
 
 
-def _environment() -> dict[str, str]:
+def _environment(settings: Mapping[str, object]) -> dict[str, str]:
     """Return what the server may see: settings of whoever runs the tests are not for it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("STATEWARD_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STATEWARD_")}
+    return kept | {f"STATEWARD_{name.upper()}": str(value) for name, value in settings.items()}

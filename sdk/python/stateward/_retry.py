@@ -36,7 +36,7 @@ class RetryPolicy:
         random: Returns a number from 0 up to 1. Replace it in tests.
     """
 
-    attempts: int = 6
+    attempts: int = 10
     first_delay: float = 0.2
     max_delay: float = 5.0
     sleep: Callable[[float], Awaitable[object]] = field(default=asyncio.sleep, repr=False, kw_only=True)

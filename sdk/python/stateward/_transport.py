@@ -7,7 +7,6 @@ when the caller's task is cancelled). Belongs to the event loop that first used 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +17,7 @@ from ._calls import Call, Stubs
 from ._frames import ManyFrame
 from ._retry import RetryPolicy, retrying
 from ._status import error_from
-from ._watch_calls import ManyWatch, Stream, Watch, WatchCommand
+from ._watch_calls import ManyWatch, NextCommand, Stream, Watch
 
 Result = TypeVar("Result")
 
@@ -27,13 +26,15 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
     # Finds a dead connection while a call is open, and leaves idle ones alone.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # otherwise a minute, whatever the line above says
     ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
     # Retries are ours: gRPC's own know nothing of request ids.
     ("grpc.enable_retries", 0),
     # Otherwise a channel could wait two minutes before it tries a restarted server again.
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
 
 
@@ -85,7 +86,7 @@ class Transport:
         return watch(self.stubs(), resume_token=resume_token, metadata=metadata)
 
     async def watch_many(
-        self, watch: ManyWatch, *, commands: AsyncIterator[WatchCommand], auth_context: bytes | None
+        self, watch: ManyWatch, *, commands: NextCommand, auth_context: bytes | None
     ) -> Stream[ManyFrame]:
         """Open a stream of many watches once. Its reads raise grpc.aio.AioRpcError."""
         metadata = await call_metadata(self._token, auth_context)

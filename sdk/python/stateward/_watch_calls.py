@@ -5,7 +5,9 @@ Building one checks its arguments and does no I/O. See `_calls` for what is answ
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -23,6 +25,7 @@ from .v1.subscription_service_pb2 import (
     WatchAdd,
     WatchInstanceRequest,
     WatchInstancesRequest,
+    WatchInstancesResponse,
     WatchMachineRequest,
     WatchRemove,
 )
@@ -61,12 +64,14 @@ class WatchCommand:
             mode_number(self.mode)
 
 
+NextCommand = Callable[[], Awaitable[WatchCommand]]
+"""Waits for the next thing to tell a stream."""
+
+
 class ManyWatch(Protocol):
     """Opens a stream of many watches that does as it is told, as often as the connection is lost."""
 
-    def __call__(
-        self, stubs: Stubs, *, commands: AsyncIterator[WatchCommand], metadata: Metadata
-    ) -> Stream[ManyFrame]: ...
+    def __call__(self, stubs: Stubs, *, commands: NextCommand, metadata: Metadata) -> Stream[ManyFrame]: ...
 
 
 def watch(machine: str, instance: str, mode: Mode) -> Watch[Frame]:
@@ -90,14 +95,8 @@ def watch_machine(machine: str, states: Iterable[str], tags: Iterable[str]) -> W
     return open_
 
 
-def watch_many(
-    stubs: Stubs, *, commands: AsyncIterator[WatchCommand], metadata: Metadata
-) -> Stream[ManyFrame]:
-    async def requests() -> AsyncIterator[WatchInstancesRequest]:
-        async for command in commands:
-            yield _request(command)
-
-    return _Reader(stubs.subscriptions.WatchInstances(requests(), metadata=metadata), _frames.many_frame)
+def watch_many(stubs: Stubs, *, commands: NextCommand, metadata: Metadata) -> Stream[ManyFrame]:
+    return _Dialogue(stubs.subscriptions.WatchInstances(metadata=metadata), commands)
 
 
 def _request(command: WatchCommand) -> WatchInstancesRequest:
@@ -132,3 +131,30 @@ class _Reader(Generic[Response, Result]):
 
     def cancel(self) -> None:
         self._call.cancel()
+
+
+class _Dialogue(_Reader[WatchInstancesResponse, ManyFrame]):
+    """Tells the server what to watch while it reads what comes."""
+
+    def __init__(
+        self,
+        call: grpc.aio.StreamStreamCall[WatchInstancesRequest, WatchInstancesResponse],
+        commands: NextCommand,
+    ) -> None:
+        super().__init__(call, _frames.many_frame)
+        self._talking = asyncio.ensure_future(self._talk(call, commands))
+
+    def cancel(self) -> None:
+        if not self._talking.get_loop().is_closed():
+            self._talking.cancel()
+        super().cancel()
+
+    async def _talk(
+        self,
+        call: grpc.aio.StreamStreamCall[WatchInstancesRequest, WatchInstancesResponse],
+        commands: NextCommand,
+    ) -> None:
+        # When the stream is over, whoever reads it hears why.
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            while True:
+                await call.write(_request(await commands()))

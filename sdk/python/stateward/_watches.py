@@ -7,7 +7,6 @@ ends nothing else; what can be cured is cured in silence.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from ._feed import Feed, OnReconnect
@@ -91,7 +90,7 @@ class Watches(Feed[ManyFrame, WatchEvent]):
         for watched in self._watched.values():
             commands.put_nowait(_adding(watched))
         stream = await self._caller.transport.watch_many(
-            self._watch, commands=_each(commands), auth_context=self._caller.auth_context
+            self._watch, commands=commands.get, auth_context=self._caller.auth_context
         )
         self._commands = commands
         self._leaving.clear()
@@ -157,8 +156,3 @@ def _key(instance: Instance) -> Key:
 
 def _adding(watched: _Watched) -> WatchCommand:
     return WatchCommand(*_key(watched.instance), watched.mode, watched.resume_token)
-
-
-async def _each(commands: asyncio.Queue[WatchCommand]) -> AsyncGenerator[WatchCommand, None]:
-    while True:
-        yield await commands.get()

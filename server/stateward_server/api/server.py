@@ -41,6 +41,7 @@ _OPTIONS = (
     ("grpc.absolute_max_metadata_size", 64 * 1024),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
     # Clients may ping as often as ours do.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 0),
@@ -66,6 +67,8 @@ class ApiServer:
         alive = (
             ("grpc.keepalive_time_ms", keepalive_s * 1000),
             ("grpc.keepalive_timeout_ms", keepalive_s * 2000 // 3),
+            # Without it an unanswered ping is waited for a minute, whatever the line above says.
+            ("grpc.http2.ping_timeout_ms", keepalive_s * 2000 // 3),
         )
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=(*_OPTIONS, *alive))

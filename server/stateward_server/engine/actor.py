@@ -73,7 +73,7 @@ class Actor:
         """What services said while the instance was paused."""
         self._running = False
         self._resting = 0
-        """How many envelopes wait outside the mailbox to be tried again."""
+        """How many batches wait outside the mailbox to be tried again."""
         self._hop = Hop(room.host, self.at, loaded.instance.key.name, warm=warm)
         self._settle: Alarm | None = None
         self._failures = 0
@@ -171,12 +171,12 @@ class Actor:
             else:
                 await self._step(batch)
         except StatewardError as error:
-            self._give_back(batch, error)
+            self._give_back(batch or [first], error)
         except StoreFault:
-            self._give_back(batch, no_store())
+            self._give_back(batch or [first], no_store())
         except Exception:
             log.exception("turn_failed", machine=self.instance.key.machine, instance=self.instance.key.name)
-            self._give_back(batch, Internal("INTERNAL", "the server met an error of its own"))
+            self._give_back(batch or [first], Internal("INTERNAL", "the server met an error of its own"))
 
     # ------------------------------------------------------------------ taking mail
 
@@ -216,7 +216,6 @@ class Actor:
 
     async def _step(self, batch: list[Envelope]) -> None:
         reply = await self._hop.ask(self.last, [envelope.input for envelope in batch])
-        self._failures = 0
         if isinstance(reply, LostChildren):
             errors = [Envelope(LostInput(child), Cause.LOST) for child in reply.children]
             self._mailbox.put_first([*errors, *batch])
@@ -224,6 +223,8 @@ class Actor:
         outcomes = until_end(reply.items)
         base = self.last.revision
         self._mailbox.put_first(batch[len(outcomes) :])
+        # Back in the mailbox, they are no business of this turn, whatever becomes of it.
+        del batch[len(outcomes) :]
         pairs = list(zip(batch, outcomes, strict=False))
         steps = [(envelope, outcome) for envelope, outcome in pairs if isinstance(outcome, Step)]
         if len(outcomes) < len(reply.items):
@@ -231,19 +232,25 @@ class Actor:
         if steps:
             now = self._room.clock.now_ms()
             commit = plan(self.instance, base, steps, self.timers, now_ms=now, epoch=self._room.epoch)
-            if not await self._commit(commit, steps):
+            if not await self._commit(commit, steps, batch):
                 return
+        self._failures = 0
         for envelope, outcome in pairs:
             await self._explain(envelope, outcome)
 
-    async def _commit(self, commit: Commit, steps: Sequence[tuple[Envelope, Step]]) -> bool:
-        """Make the steps durable, then let them act; False when nothing was written."""
+    async def _commit(
+        self, commit: Commit, steps: Sequence[tuple[Envelope, Step]], batch: Sequence[Envelope]
+    ) -> bool:
+        """Make the steps durable, then let them act; False when nothing was written.
+
+        Then the whole batch has to be looked at again: what was refused was refused after these steps.
+        """
         try:
             result = await self._room.committer.submit(commit)
         except StoreFault as fault:
             log.error("commit_failed", machine=self.instance.key.machine, error=str(fault))
             self._room.host.abort(self.at, commit.base_revision)
-            self._give_back([envelope for envelope, _ in steps], no_store())
+            self._give_back(batch, no_store())
             return False
         match result:
             case Committed():
@@ -251,10 +258,10 @@ class Actor:
                 return True
             case Repeated(stored):
                 self._room.host.abort(self.at, commit.base_revision)
-                self._replay([envelope for envelope, _ in steps], stored)
+                self._replay(batch, stored)
             case Conflict():
                 self._room.host.abort(self.at, commit.base_revision)
-                await self._reload([envelope for envelope, _ in steps])
+                await self._reload(batch)
         return False
 
     def adopt(self, commit: Commit, steps: Sequence[tuple[Envelope, Step]]) -> None:
@@ -355,28 +362,36 @@ class Actor:
     async def _refuse(self, envelope: Envelope, error: StatewardError) -> None:
         """Say no, unless this is a repeat of something that was accepted before."""
         if envelope.request is not None:
-            stored = await self._room.ledger.find_request(self.instance.uid, envelope.request.id)
+            try:
+                stored = await self._room.ledger.find_request(self.instance.uid, envelope.request.id)
+            except StoreFault:
+                envelope.refuse(no_store())
+                return
             if stored is not None:
                 self._replay([envelope], stored)
                 return
         envelope.refuse(error)
 
-    def _give_back(self, envelopes: Sequence[Envelope], error: StatewardError) -> None:
-        """Tell whoever waits to try again; what services said is tried again from here after a pause."""
+    def _give_back(self, mail: Sequence[Mail], error: StatewardError) -> None:
+        """Tell whoever waits to try again; what nobody waits for is tried again from here after a pause."""
         self._hop.chill()
-        again = [envelope for envelope in envelopes if envelope.reply is None]
-        for envelope in envelopes:
-            envelope.refuse(error)
+        again = []
+        for each in mail:
+            if isinstance(each, Envelope) and each.reply is not None:
+                each.refuse(error)
+            else:
+                again.append(each)
         if again:
             self._failures += 1
             self._resting += 1
             pause = min(self._room.limits.retry_ms << min(self._failures, 6), 60_000)
             self._room.alarms.set(self._room.clock.now_ms() + pause, lambda: self._retry(again))
 
-    def _retry(self, envelopes: Sequence[Envelope]) -> None:
+    def _retry(self, mail: Sequence[Mail]) -> None:
         self._resting -= 1
-        self._mailbox.put_first(envelopes)
-        self._run()
+        if not self.gone:
+            self._mailbox.put_first(mail)
+            self._run()
 
     async def leave(self, request: RequestRecord | None) -> None:
         """Delete the instance, between turns, and answer everyone who still waits. Raises StoreFault."""

@@ -31,6 +31,9 @@ class Directory:
         """Return the actor if it is awake."""
         actor = self._by_key.get(key)
         if actor is not None:
+            if actor.gone:  # it has found that the ledger does not have it
+                self.remove(actor)
+                return None
             self._by_key.move_to_end(key)
         return actor
 
@@ -39,15 +42,18 @@ class Directory:
 
     async def wake(self, key: InstanceKey) -> Actor | None:
         """Return the instance's actor, loading it if need be; None when there is no such instance."""
-        actor = self.find(key)
-        if actor is not None:
-            return actor
-        pending = self._waking.get(key)
-        if pending is None:
-            pending = asyncio.ensure_future(self._load(key))
-            self._waking[key] = pending
-            pending.add_done_callback(lambda _: self._waking.pop(key, None))
-        return await asyncio.shield(pending)
+        while True:
+            actor = self.find(key)
+            if actor is not None:
+                return actor
+            pending = self._waking.get(key)
+            if pending is None:
+                pending = asyncio.ensure_future(self._load(key))
+                self._waking[key] = pending
+                pending.add_done_callback(lambda _: self._waking.pop(key, None))
+            if await asyncio.shield(pending) is None:
+                return None
+            # Others that woke at the same moment may have put it to sleep again: then it must not be used.
 
     async def wake_uid(self, uid: InstanceUid) -> Actor | None:
         """The same by uid."""

@@ -42,9 +42,11 @@ from stateward_server.model.step import EventInput, InboxInput, Resume
 from stateward_server.model.wait import Reply, Wait
 from stateward_server.ports.clock import Clock
 from stateward_server.ports.host import Address, HostLost, MachineHost
-from stateward_server.ports.store import Loaded, Store
+from stateward_server.ports.store import Loaded, Store, StoreFault
 
 log = structlog.get_logger()
+
+_NOBODY = InstanceUid(0)
 
 
 class Engine:
@@ -145,6 +147,7 @@ class Engine:
         actor = self._directory.find(key) or await self._directory.wake(key)
         if actor is None:
             raise refusals.gone(key)
+        self._refuse_when_draining()  # the drain may have begun meanwhile
         return await actor.ask(
             Envelope(EventInput(event_json, auth_json), Cause.EVENT, request, expected_revision, wait)
         )
@@ -220,15 +223,19 @@ class Engine:
     async def _deliver(self, owed: Owed) -> None:
         await self._delivery.deliver(owed)
 
-    async def _recover(self) -> None:
+    async def _recover(self, after: InstanceUid = _NOBODY) -> None:
         """Wake the instances whose services ran when the server stopped: each gets its error event."""
-        after = InstanceUid(0)
-        while page := await self._store.unsettled(after, 256):
-            for uid in page:
-                actor = await self._directory.wake_uid(uid)
-                if actor is not None:
-                    actor.deliver(Probe())
-            after = page[-1]
+        try:
+            while page := await self._store.unsettled(after, 256):
+                for uid in page:
+                    actor = await self._directory.wake_uid(uid)
+                    if actor is not None:
+                        actor.deliver(Probe())
+                    after = uid
+        except StoreFault as fault:
+            log.error("recovery_delayed", error=str(fault))
+            later = self._clock.now_ms() + self._room.limits.retry_ms
+            self._alarms.set(later, lambda: self._spawn(self._recover(after)))
 
     # ------------------------------------------------------------------ helpers
 

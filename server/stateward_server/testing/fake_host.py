@@ -181,7 +181,10 @@ class FakeHost:
         machine = self.machines[at.version]
         if auth_json is not None and not machine.allows(json.loads(auth_json), None):
             return Denied("")
-        reaction = machine.start(None if context_json is None else json.loads(context_json))
+        try:
+            reaction = machine.start(None if context_json is None else json.loads(context_json))
+        except Exception as error:  # noqa: BLE001 - a machine may raise anything
+            return Failed("MACHINE_THREW", str(error))
         instance = _Instance(instance_name, machine, 0, [_State("", {})])
         self._instances[at] = instance
         return self._push(instance, reaction, {"type": "init"}, instance.states[0])

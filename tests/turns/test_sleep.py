@@ -1,0 +1,120 @@
+"""Instances that are put to sleep when many are awake: they come back as they were, and miss nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.turns.kit import add, tag, until, world
+
+from stateward_server.model.ledger import Cause
+from stateward_server.model.wait import Until
+from stateward_server.testing.clock import settle
+
+NAMES = [f"i{number}" for number in range(6)]
+
+
+async def test_an_idle_instance_is_put_to_sleep_and_wakes_with_its_next_event():
+    async with world(awake=2) as here:
+        for name in NAMES:
+            await here.create(name)
+            await here.send(add(name), name)
+        assert here.host.calls.count("evict") == len(NAMES) - 2
+        for name in NAMES:
+            assert (await here.send(add("again"), name)).own.revision == 3
+            assert await here.notes(name) == [name, "again"]
+
+
+async def test_the_longest_unused_sleeps_first():
+    async with world(awake=2) as here:
+        await here.create("a")
+        await here.create("b")
+        await here.send(add("1"), "a")
+        await here.create("c")
+        await here.send(add("2"), "a")
+        assert not any(here.host.resumes)
+        await here.send(add("3"), "b")
+        assert here.host.resumes[-1]
+
+
+async def test_a_request_id_is_known_after_a_sleep():
+    async with world(awake=1) as here:
+        request = tag()
+        await here.create("a")
+        await here.send(add("1"), "a", request=request)
+        await here.create("b")
+        assert (await here.send(add("1"), "a", request=request)).replayed
+
+
+async def test_an_instance_with_a_running_service_does_not_sleep():
+    async with world(awake=1) as here:
+        await here.create("a")
+        await here.send("WORK", "a")
+        for name in NAMES:
+            await here.create(name)
+        here.host.finish(await here.at("a"), "work")
+        await settle()
+        assert (await here.values("a"))[-1] == "worked"
+        assert (await here.last("a")).cause is Cause.SERVICE
+
+
+async def test_an_instance_that_somebody_waits_for_does_not_sleep():
+    async with world(awake=1) as here:
+        await here.create("a")
+        waiting = here.sending(add("1"), "a", wait=until(Until.TAG, match="calm"))
+        await waiting
+        waiting = here.sending({"type": "WAIT", "ms": 500}, "a", wait=until(Until.TAG, match="calm"))
+        await settle()
+        for name in NAMES:
+            await here.create(name)
+        await here.clock.advance(500)
+        assert (await waiting).met
+
+
+async def test_an_instance_in_its_turn_does_not_sleep():
+    async with world(awake=1) as here:
+        await here.create("a")
+        gate = here.host.hold()
+        tasks = await here.queued(add("1"), "WORK", name="a")
+        for name in NAMES:
+            await here.create(name)
+        gate.set()
+        await asyncio.gather(*tasks)
+        here.host.finish(await here.at("a"), "work")
+        await settle()
+        assert (await here.values("a"))[-1] == "worked"
+
+
+async def test_a_sleeping_instance_hears_its_timers():
+    async with world(awake=1) as here:
+        for name in NAMES:
+            await here.create(name)
+            await here.send({"type": "WAIT", "ms": 1_000}, name)
+        await here.clock.advance(1_000)
+        for name in NAMES:
+            assert (await here.last(name)).cause is Cause.TIMER
+
+
+async def test_many_that_wake_at_once_disturb_each_other_in_nothing():
+    async with world(awake=1) as here:
+        for name in NAMES:
+            await here.create(name)
+    async with world(here) as again:
+        replies = await asyncio.gather(
+            *(again.send("WORK", name) for name in NAMES),
+            *(again.send(add("1"), name) for name in NAMES),
+        )
+        assert {reply.own.revision for reply in replies} == {2, 3}
+        for name in NAMES:
+            again.host.finish(await again.at(name), "work")
+        await settle()
+        # A service whose instance had been put to sleep under it would not be heard.
+        assert [(await again.values(name))[-1] for name in NAMES] == ["worked"] * len(NAMES)
+
+
+async def test_one_load_wakes_an_instance_for_all_who_want_it():
+    async with world() as here:
+        await here.create()
+    async with world(here) as again:
+        await asyncio.gather(*(again.send(add(str(n))) for n in range(10)))
+        assert again.store.calls.count("load") == 1
+        assert sorted(await again.notes()) == sorted(str(n) for n in range(10))
