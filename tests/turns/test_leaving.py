@@ -209,7 +209,7 @@ async def test_a_draining_engine_finishes_what_was_begun_and_refuses_what_is_new
         draining = asyncio.create_task(here.engine.drain())
         await settle()
         for call in (here.send(add("4")), here.create("two"), here.engine.delete(key("one"))):
-            error = await refused(call)  # type: ignore[arg-type]  # calls of all kinds
+            error = await refused(call)
             assert (error.code, error.reason) == (Code.UNAVAILABLE, "DRAINING")
             assert error.retry_after is not None
         assert not draining.done()

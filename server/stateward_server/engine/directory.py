@@ -6,7 +6,7 @@ An actor lost from here loses nothing: memory is a cache of the ledger.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 
 from stateward_server.engine.actor import Actor
@@ -23,6 +23,8 @@ class Directory:
         self._by_key: OrderedDict[InstanceKey, Actor] = OrderedDict()
         self._by_uid: dict[InstanceUid, Actor] = {}
         self._waking: dict[InstanceKey, asyncio.Future[Actor | None]] = {}
+        self._wanted: Counter[InstanceKey] = Counter()
+        """How many wait to use an instance: until they have, others that wake must not put it to sleep."""
 
     def __iter__(self) -> Iterator[Actor]:
         return iter(tuple(self._by_uid.values()))
@@ -42,18 +44,21 @@ class Directory:
 
     async def wake(self, key: InstanceKey) -> Actor | None:
         """Return the instance's actor, loading it if need be; None when there is no such instance."""
-        while True:
-            actor = self.find(key)
-            if actor is not None:
-                return actor
-            pending = self._waking.get(key)
-            if pending is None:
-                pending = asyncio.ensure_future(self._load(key))
-                self._waking[key] = pending
-                pending.add_done_callback(lambda _: self._waking.pop(key, None))
-            if await asyncio.shield(pending) is None:
-                return None
-            # Others that woke at the same moment may have put it to sleep again: then it must not be used.
+        actor = self.find(key)
+        if actor is not None:
+            return actor
+        pending = self._waking.get(key)
+        if pending is None:
+            pending = asyncio.ensure_future(self._load(key))
+            self._waking[key] = pending
+            pending.add_done_callback(lambda _: self._waking.pop(key, None))
+        self._wanted[key] += 1
+        try:
+            return await asyncio.shield(pending)
+        finally:
+            self._wanted[key] -= 1
+            if not self._wanted[key]:
+                del self._wanted[key]
 
     async def wake_uid(self, uid: InstanceUid) -> Actor | None:
         """The same by uid."""
@@ -92,7 +97,7 @@ class Directory:
         for actor in [actor for _, actor in zip(range(16), self._by_key.values(), strict=False)]:
             if len(self._by_key) <= self._room.limits.awake:
                 return
-            if actor.idle:
+            if actor.idle and actor.instance.key not in self._wanted:
                 self.remove(actor)
                 self._room.host.evict(actor.at)
             else:
