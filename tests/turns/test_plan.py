@@ -38,7 +38,9 @@ Timers = dict[str, TimerRow]
 ids = st.sampled_from(["a", "b", "c"])
 operations = st.one_of(
     st.builds(CancelTimer, ids),
-    st.builds(SetTimer, ids, st.integers(0, 10_000), st.sampled_from(['{"type":"x"}', '{"type":"y"}']), st.none()),
+    st.builds(
+        SetTimer, ids, st.integers(0, 10_000), st.sampled_from(['{"type":"x"}', '{"type":"y"}']), st.none()
+    ),
 )
 messages = st.one_of(
     st.builds(SendTo, st.builds(Ref, ids, ids), st.just('{"type":"hi"}')),
@@ -133,7 +135,9 @@ def test_every_step_is_one_transition_in_its_order(steps: list[Pair], timers: Ti
         assert (made.time_ms, made.epoch, made.version) == (NOW, EPOCH, ORPHAN.version)
 
 
-@given(st.sampled_from([Status.ACTIVE, Status.DONE, Status.ERROR]).flatmap(lambda end: pairs(end=end)), pending())
+@given(
+    st.sampled_from([Status.ACTIVE, Status.DONE, Status.ERROR]).flatmap(lambda end: pairs(end=end)), pending()
+)
 def test_timers_are_those_that_the_steps_leave(steps: list[Pair], timers: Timers) -> None:
     commit = planned(ORPHAN, steps, timers)
     assert after(timers, commit) == one_by_one(timers, steps)
