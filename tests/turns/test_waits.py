@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.turns.kit import Json, add, refused, tag, until, world
+from tests.turns.kit import Json, add, key, refused, tag, until, world
 
 from stateward_server.model.wait import Until, Wait
 from stateward_server.testing.clock import settle
@@ -150,8 +150,6 @@ async def test_a_wait_ends_when_the_machine_ends_without_it():
 
 async def test_a_wait_ends_when_its_instance_is_deleted():
     async with world() as here:
-        from tests.turns.kit import key
-
         await here.create()
         waiting = here.sending("WORK", wait=until(Until.SETTLED))
         await settle()
