@@ -86,6 +86,7 @@ demo: setup ## show the whole thing working, in one terminal
 .PHONY: bench
 bench: setup ## measure throughput and latency on this machine
 	@$(BIN)/python scripts/bench.py $(ARGS)
+	@$(BIN)/python scripts/bench_watch.py
 
 .PHONY: bench-timers
 bench-timers: setup ## measure how late timers fire, and what a million of them cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +59,6 @@ MODULES = {
     "no authorisers": (MACHINE.replace(OPEN, ""), "MODULE_EXPORT_MISSING"),
     "an import nobody has": ('import x from "left-pad";\n' + MACHINE, "MODULE_LOAD_FAILED"),
     "throws while it loads": (MACHINE + 'throw new Error("no");', "MODULE_LOAD_FAILED"),
-    "never ends to load": (MACHINE + "for (;;) {}", "MODULE_TIMED_OUT"),
     "needs all memory": (
         MACHINE + 'const hog = []; for (;;) hog.push(new Array(1e6).fill("x"));',
         "MODULE_OUT_OF_MEMORY",
@@ -66,7 +66,6 @@ MODULES = {
 }
 
 TRANSITIONS = {
-    "endless loop in a guard": (guarded("for (;;) {}"), "MACHINE_TIMED_OUT"),
     "a guard that throws": (guarded('throw new Error("no");'), "MACHINE_THREW"),
     "all memory in a guard": (
         guarded('const hog = []; for (;;) hog.push(new Array(1e6).fill("x"));'),
@@ -156,6 +155,29 @@ async def test_a_step_that_cannot_be_taken_changes_nothing(client: Client, sourc
     assert await instance.get() == before
     # The same process answers for its other instances, or a new one does.
     assert (await other.send("UNKNOWN")).revision == 2
+
+
+async def test_endless_loops_are_ended_and_hold_up_nobody_else(client: Client, machine: Machine) -> None:
+    looping, endless = await published(client, guarded("for (;;) {}")), client.machine(unused("refused"))
+    await endless.create()
+    instance, neighbour = looping.instance("a"), machine.instance("a")
+    before = (await instance.create()).state
+    await neighbour.create()
+
+    loops = [
+        asyncio.create_task(refused(instance.send("GO"))),
+        asyncio.create_task(refused(endless.upload(MACHINE + "for (;;) {}", language="javascript"))),
+    ]
+    for _ in range(20):
+        await neighbour.send("ADD")
+    assert not any(loop.done() for loop in loops)
+    assert await asyncio.gather(*loops) == [
+        ("FAILED_PRECONDITION", "MACHINE_TIMED_OUT"),
+        ("INVALID_ARGUMENT", "MODULE_TIMED_OUT"),
+    ]
+    assert await instance.get() == before
+    assert (await instance.send("UNKNOWN")).revision == 2
+    assert [each async for each in endless.versions()] == []
 
 
 @pytest.mark.parametrize("wrong", EVENTS.values(), ids=EVENTS.keys())

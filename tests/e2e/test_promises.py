@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -159,6 +160,34 @@ async def test_a_stopping_server_answers_everyone_and_loses_nothing(own_server: 
             state = await client.machine("desk").instance(name).get()
             # One event more may be there: taken, and its answer lost with the connection.
             assert state.revision in (revision, revision + 1)
+
+
+async def test_a_caller_that_waits_is_sent_away_by_a_stopping_server_and_asks_the_next_one(
+    own_server: Server,
+) -> None:
+    async with own_server.client() as client:
+        await published(client, DESKS["v5"], "desk")
+        instance = client.machine("desk").instance("one")
+        await instance.create()
+        request_id = str(uuid.uuid4())
+        waiting = asyncio.create_task(instance.send("STICK", wait=Wait.DONE, request_id=request_id))
+        await instance.wait_for(state="stuck", timeout=20)
+        own_server.ask_to_stop()
+        with pytest.raises(Unavailable) as caught:
+            await waiting
+        assert (caught.value.reason, caught.value.request_id) == ("DRAINING", request_id)
+    assert await asyncio.to_thread(own_server.exit_code) == 0
+    own_server.start()
+    async with own_server.client() as client:
+        instance = client.machine("desk").instance("one")
+        waiting = asyncio.create_task(instance.send("STICK", wait=Wait.DONE, request_id=request_id))
+        # The service was lost with the server, and the machine has been told so.
+        await instance.wait_for(state="failed", timeout=20)
+        await instance.send("RELEASE")
+        ended = await instance.send("END")
+        reply = await waiting
+    assert (reply.replayed, reply.condition_met, reply.revision) == (True, True, 2)
+    assert reply.state == ended.state
 
 
 async def test_health_and_reflection_tell_what_is_served(own_server: Server) -> None:

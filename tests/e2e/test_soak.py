@@ -223,6 +223,15 @@ async def make_trouble(server: Server, proxy: Proxy, moves: random.Random, secon
 # ------------------------------------------------------------------ the books
 
 
+async def until_begun(book: Book, subscribers: int, watches: int = 0) -> None:
+    """Wait until everybody watches: what was committed before is in nobody's snapshot."""
+    deadline = time.monotonic() + SECONDS
+    while len(book.states) < subscribers or sum(map(bool, book.told.values())) < watches:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    await until_read(book, dict.fromkeys((name for _, name in book.states), 1))
+
+
 async def until_read(book: Book, newest: dict[str, int]) -> None:
     deadline = time.monotonic() + SECONDS
     while late := book.behind(newest):
@@ -286,7 +295,7 @@ async def test_every_subscriber_sees_exactly_what_was_committed(server: Server, 
     begin(follow_many(clients[5], handles[5], "many", book))
     begin(follow_machine(machines[6], "machine lit", book, ["lit"]))
     begin(follow_machine(machines[7], "machine", book, []))
-    await until_read(book, dict.fromkeys(names, 1))
+    await until_begun(book, 3 * INSTANCES, watches=2)
     writing = [
         asyncio.ensure_future(write(handles[number % 4], random.Random(SEED * 100 + number), over))
         for number in range(WRITERS)
@@ -327,7 +336,7 @@ async def test_a_rolling_restart_under_load_is_invisible(server: Server, proxy: 
         asyncio.ensure_future(follow(handle, f"follower {number}", book))
         for number, handle in enumerate(handles)
     ]
-    await until_read(book, {"lamp": 1})
+    await until_begun(book, len(handles))
     writing = [
         asyncio.ensure_future(write([handles[number % 4]], random.Random(number), over))
         for number in range(WRITERS)

@@ -114,6 +114,16 @@ async def test_an_error_without_details_is_the_class_of_its_code(server, instanc
         await instance.get()
 
 
+async def test_what_grpc_itself_calls_internal_is_a_lost_connection(server, instance, sleeps) -> None:
+    broken = Refusal(grpc.StatusCode.INTERNAL, message="Internal error from Core")
+    server.will("GetInstance", broken, got(3))
+    assert (await instance.get()).revision == 3
+    server.will("GetInstance", Refusal(grpc.StatusCode.INTERNAL, "INTERNAL", "our own"))
+    with pytest.raises(errors.Internal, match="our own"):
+        await instance.get()
+    assert len(sleeps.delays) == 1
+
+
 async def test_a_code_outside_the_contract_keeps_its_name(server, instance) -> None:
     server.will("GetInstance", Refusal(grpc.StatusCode.DATA_LOSS, message=""))
     with pytest.raises(StatewardError, match="answered DATA_LOSS") as caught:

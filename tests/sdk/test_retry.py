@@ -134,10 +134,10 @@ async def test_a_restarted_server_is_found_again(server, instance) -> None:
     assert (await instance.get()).revision == 2
 
 
-def test_jitter_takes_any_wait_down_to_none() -> None:
+def test_jitter_takes_up_to_half_of_a_wait() -> None:
     policy = RetryPolicy(first_delay=1.0, max_delay=8.0, random=lambda: 0.0)
-    assert policy.delay(3) == 0.0
-    assert policy.delay(3, 0.5) == 0.5
+    assert policy.delay(3) == 2.0
+    assert policy.delay(3, 0.5) == 2.5
     assert RetryPolicy(random=lambda: 1.0).delay(1000) == 5.0
 
 

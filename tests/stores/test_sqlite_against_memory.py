@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from stateward_server.model.ledger import Commit, Extra
+from stateward_server.model.ledger import Commit, Extra, Transition
 from stateward_server.model.names import InstanceUid
 from stateward_server.model.outbox import Parcel
 from stateward_server.store.memory import MemoryStore
@@ -22,6 +22,7 @@ from stateward_server.store.sqlite import SqliteStore
 from stateward_server.store.sqlite.batch import BatchWriter
 from stateward_server.testing.clock import ManualClock, SeededEntropy
 from stateward_server.testing.store_samples import (
+    BORN,
     MACHINE,
     ORG,
     sample_commit,
@@ -138,6 +139,17 @@ class Ledgers(RuleBasedStateMachine):
             self.run(store.delete_instance(uid, sample_request(f"delete-{uid}")))
         self.uids[slot] = max(self.uids) + 1
 
+    @rule(before=st.integers(0, 6), limit=st.integers(1, 5))
+    def prune(self, before: int, limit: int) -> None:
+        """Sweep once, as the server does; times of the samples grow with their revisions."""
+        after, exhausted = 0, False
+        while not exhausted:
+            done = [
+                self.run(store.prune(after, BORN + before, limit)) for store in (self.memory, self.sqlite)
+            ]
+            assert done[0] == done[1]
+            after, exhausted = done[0].end, done[0].exhausted
+
     @rule()
     def delete_machine(self) -> None:
         done = [self.run(store.delete_machine(ORG, MACHINE, None)) for store in (self.memory, self.sqlite)]
@@ -174,11 +186,25 @@ async def seen(store: SqliteStore | MemoryStore, uids: list[int]) -> list[object
         [list(await store.history(uid, 0, 100)) for uid in all_],
         [list(await store.timers_of(uid)) for uid in all_],
         [await store.oldest_revision(uid) for uid in all_],
+        await store.position(),
+        await store.pruned(),
+        await whole_order(store),
         list(await store.owed_after(0, 100)),
         list(await store.list_letters(ORG, MACHINE, None, 0, 100)),
         [await store.find_request(uid, request) for uid in all_ for request in ("r1", "r2", "r3")],
         [await store.get_request(ORG, f"delete-{uid}") for uid in range(1, max(uids))],
     ]
+
+
+async def whole_order(store: SqliteStore | MemoryStore) -> list[tuple[int, InstanceUid, Transition | None]]:
+    """Return the total order of the machine's changes, read in small pages."""
+    found: list[tuple[int, InstanceUid, Transition | None]] = []
+    end, complete = 0, False
+    while not complete:
+        page = await store.changes_after(ORG, MACHINE, end, 3)
+        found += [(each.position, each.instance.uid, each.transition) for each in page.changes]
+        end, complete = page.end, page.complete
+    return found
 
 
 TestLedgers = pytest.mark.timeout(300)(Ledgers.TestCase)  # many fsyncs: on a slow disk they add up

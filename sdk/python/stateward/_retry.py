@@ -1,9 +1,9 @@
 """When a failed call is tried again, and how long to wait before.
 
 Promises: only failures that the contract calls harmless to repeat are repeated, at most `attempts` times in
-all and never past the caller's deadline. Waits are random between zero and a doubling limit ("full jitter"),
-so that many clients do not come back at the same moment. Writes are repeated with the same request id, which
-the caller of `retrying` has put into the request.
+all and never past the caller's deadline. Waits are random between half and the whole of a doubling limit, so
+that many clients do not come back at the same moment, and yet none gives up too soon. Writes are repeated
+with the same request id, which the caller of `retrying` has put into the request.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RetryPolicy:
     def delay(self, failures: int, retry_after: float | None = None) -> float:
         """Return the seconds to wait after that many failures in a row, on top of what the server asks."""
         limit = min(self.max_delay, self.first_delay * 2.0 ** min(failures - 1, 60))
-        return self.random() * limit + (retry_after or 0.0)
+        return (1.0 + self.random()) / 2.0 * limit + (retry_after or 0.0)
 
 
 def repeatable(error: StatewardError) -> bool:

@@ -15,6 +15,7 @@ from .errors import Code, StatewardError, error_class
 
 DOMAIN = "stateward"
 _DETAILS = "grpc-status-details-bin"
+_BROKEN = ("Internal error from Core", "Received RST_STREAM")
 
 
 def error_from(rpc: grpc.aio.AioRpcError, *, target: str, request_id: str | None = None) -> StatewardError:
@@ -58,6 +59,9 @@ def _without_details(
                 Code.UNAVAILABLE,
                 f"{target} is not available: {details or 'the connection was lost'}",
             )
+        # What gRPC itself calls internal is a connection that broke under its hands; ours come with details.
+        case Code.INTERNAL if details.startswith(_BROKEN):
+            code, message = Code.UNAVAILABLE, f"{target} is not available: the connection broke ({details})"
         case Code.DEADLINE_EXCEEDED if request_id is not None:
             message = f"{target} did not answer in time; whether the call took effect is unknown"
         case Code.DEADLINE_EXCEEDED:

@@ -64,7 +64,7 @@ class Buffer(Generic[T]):
         """Wake the reader without news: a sign of life is due, or the server is stopping."""
         self.tick = True
         self.draining = self.draining or draining
-        self._wake()
+        self.wake()
 
     async def wait(self) -> None:
         """Return once something has happened since the last wait. For one reader."""
@@ -88,16 +88,16 @@ class Buffer(Generic[T]):
         self._bytes = 0
 
     def add(self, items: Sequence[T], size: int) -> None:
-        """Keep `items`, or, if they are too much for what is unread, nothing at all."""
+        """Keep `items`, or, if they are too much for what is unread, nothing at all; see `wake`."""
         if self._items and self._bytes + size > self._limit:
             self.lapped = True
             self.clear()
         else:
             self._items.extend(items)
             self._bytes += size
-        self._wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let the reader look."""
         self._awake = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

@@ -16,6 +16,7 @@ from stateward_server.model.limits import WatchLimits
 from stateward_server.model.names import MachineName, OrgId
 from stateward_server.ports.clock import Clock
 from stateward_server.watch.buffer import Buffer, Logged, Subscription, price
+from stateward_server.watch.waves import AtOnce, Waker
 
 B = TypeVar("B", bound=Buffer[Any])
 
@@ -33,10 +34,13 @@ class Hub:
         *,
         progress_ms: int = _LIMITS.progress_ms,
         buffer_bytes: int = _LIMITS.buffer_bytes,
+        waker: Waker | None = None,
     ) -> None:
+        """`waker` decides when readers hear of news; by default at once."""
         self.position = 0
         """Of the newest thing published: all before it has been published too."""
         self._clock = clock
+        self._waker = waker or AtOnce()
         self._beat_ms = max(1, progress_ms // _BEATS)
         self._buffer_bytes = buffer_bytes
         self._instances: dict[Hashable, set[Subscription]] = {}
@@ -79,13 +83,16 @@ class Hub:
         if not subscriptions and not watching:
             return
         size = price(transitions)
-        for subscription in subscriptions or ():
-            subscription.push(uid, transitions, size)
+        if subscriptions:
+            for subscription in subscriptions:
+                subscription.push(uid, transitions, size)
+            self._waker.wake(subscriptions)
         if watching:
             first = position - len(transitions) + 1
             news = [Logged(first + n, instance, each) for n, each in enumerate(transitions)]
             for buffer in watching:
                 buffer.add(news or [Logged(position, instance, None)], size)
+            self._waker.wake(watching)
 
     async def run(self) -> None:
         """Nudge every subscription once per progress interval, until cancelled."""
