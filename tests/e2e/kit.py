@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from tests.servers import Server
 
-from stateward import Client, Machine
+from stateward import Client, Machine, MachineExists
 from stateward.v1 import (
     instance_service_pb2_grpc,
     machine_service_pb2_grpc,
@@ -41,6 +41,17 @@ async def published(client: Client, module: Path | str, name: str | None = None)
     machine = client.machine(name or unused("machine"))
     await machine.create()
     await machine.upload(module, language="typescript")
+    return machine
+
+
+async def shared(client: Client, module: Path) -> Machine:
+    """Return the machine that the tests of one server share: each uses instances of its own."""
+    machine = client.machine(module.name.replace(".", "-"))
+    try:
+        await machine.create()
+    except MachineExists:
+        return machine
+    await machine.upload(module)
     return machine
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.e2e.kit import MACHINES, OPEN, Raw, census, published, refusal, unused
+from tests.e2e.kit import MACHINES, OPEN, Raw, census, published, refusal, shared, unused
 from tests.servers import Server
 
 from stateward import Client, Machine, State
@@ -115,7 +115,13 @@ EVENTS = {
 
 @pytest.fixture
 async def machine(client: Client) -> Machine:
-    return await published(client, DESK)
+    return await shared(client, DESK)
+
+
+@pytest.fixture
+def name() -> str:
+    """The name of an instance that the test has for itself."""
+    return unused("one")
 
 
 async def refused(call: Any) -> tuple[str, str]:
@@ -157,10 +163,12 @@ async def test_a_step_that_cannot_be_taken_changes_nothing(client: Client, sourc
     assert (await other.send("UNKNOWN")).revision == 2
 
 
-async def test_endless_loops_are_ended_and_hold_up_nobody_else(client: Client, machine: Machine) -> None:
+async def test_endless_loops_are_ended_and_hold_up_nobody_else(
+    client: Client, machine: Machine, name: str
+) -> None:
     looping, endless = await published(client, guarded("for (;;) {}")), client.machine(unused("refused"))
     await endless.create()
-    instance, neighbour = looping.instance("a"), machine.instance("a")
+    instance, neighbour = looping.instance("a"), machine.instance(name)
     before = (await instance.create()).state
     await neighbour.create()
 
@@ -181,11 +189,13 @@ async def test_endless_loops_are_ended_and_hold_up_nobody_else(client: Client, m
 
 
 @pytest.mark.parametrize("wrong", EVENTS.values(), ids=EVENTS.keys())
-async def test_an_event_that_cannot_be_is_refused_whole(machine: Machine, wire: Raw, wrong: Wrong) -> None:
-    instance = machine.instance("a")
+async def test_an_event_that_cannot_be_is_refused_whole(
+    machine: Machine, name: str, wire: Raw, wrong: Wrong
+) -> None:
+    instance = machine.instance(name)
     before = (await instance.create()).state
     request = instance_service_pb2.SendEventRequest(
-        name=f"machines/{machine.name}/instances/a", event_json=wrong.text
+        name=f"machines/{machine.name}/instances/{name}", event_json=wrong.text
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await wire.instances.SendEvent(request, metadata=wire.metadata)
@@ -203,11 +213,11 @@ async def test_what_does_not_exist_is_not_found(client: Client, machine: Machine
     assert await refused(machine.instance("nobody").send("ADD")) == ("NOT_FOUND", "INSTANCE_NOT_FOUND")
 
 
-async def test_a_name_is_taken_once(client: Client, machine: Machine) -> None:
-    await machine.instance("a").create()
+async def test_a_name_is_taken_once(client: Client, machine: Machine, name: str) -> None:
+    await machine.instance(name).create()
     before = await census(client)
     assert await refused(machine.create()) == ("ALREADY_EXISTS", "MACHINE_EXISTS")
-    assert await refused(machine.instance("a").create()) == ("ALREADY_EXISTS", "INSTANCE_EXISTS")
+    assert await refused(machine.instance(name).create()) == ("ALREADY_EXISTS", "INSTANCE_EXISTS")
     assert await census(client) == before
 
 
@@ -226,8 +236,8 @@ async def test_an_initial_context_over_the_limit_creates_nothing(client: Client)
     assert await census(client) == before
 
 
-async def test_an_ended_instance_takes_no_more_events(machine: Machine) -> None:
-    instance = machine.instance("a")
+async def test_an_ended_instance_takes_no_more_events(machine: Machine, name: str) -> None:
+    instance = machine.instance(name)
     await instance.create()
     ended = (await instance.send("END")).state
     assert ended.done
@@ -235,8 +245,8 @@ async def test_an_ended_instance_takes_no_more_events(machine: Machine) -> None:
     assert await instance.get() == ended
 
 
-async def test_an_event_for_another_revision_is_aborted(machine: Machine) -> None:
-    instance = machine.instance("a")
+async def test_an_event_for_another_revision_is_aborted(machine: Machine, name: str) -> None:
+    instance = machine.instance(name)
     await instance.create()
     await instance.send("ADD", expected_revision=1)
     assert await refused(instance.send("ADD", expected_revision=1)) == ("ABORTED", "REVISION_MISMATCH")

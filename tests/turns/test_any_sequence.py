@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -47,7 +46,8 @@ async def obey(here: World, command: Command) -> None:
             await here.clock.advance(command)
         case str():
             at = await here.at()
-            if json.loads((await here.last()).view.value_json) == "working":
+            working = (await here.last()).view.states == ("working",)
+            if working and at in here.host._instances:
                 here.host.finish(at, command)
         case _:
             try:
