@@ -99,7 +99,7 @@ class IdentityProvider:
 
 @dataclass(frozen=True, slots=True)
 class TokenProvider:
-    """Gives tokens of the organisation to whoever has an identity: signed with its key, shaped by its mapping."""
+    """Gives tokens of the organisation to whoever has an identity; its key signs, its mapping shapes them."""
 
     org: OrgId
     service: str
