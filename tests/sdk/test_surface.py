@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 import stateward
-from stateward import blocking, errors, state, tokens
+from stateward import blocking, errors, providers, state, tokens
 
 PACKAGE = Path(stateward.__file__).parent
 
@@ -115,6 +115,7 @@ def test_everything_public_is_exported(module: ModuleType) -> None:
 
 def test_the_other_public_modules_export_these() -> None:
     assert blocking.__all__ == ["Client", "Instance", "Listener", "Machine", "Watches"]
+    assert providers.__all__ == ["ProviderSettings", "auth0", "cognito", "supabase"]
     assert tokens.__all__ == ["AUDIENCE", "sign"]
 
 
