@@ -263,7 +263,8 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=1_000_000, help="timers of the large ledger; 0 for none")
     parser.add_argument("--folder", type=Path, help="where the ledgers go for the time being")
     options = parser.parse_args()
-    sys.setswitchinterval(0.0005)  # as the server does
+    sys.setswitchinterval(0.0005)  # this and the next line as the server does
+    gc.set_threshold(50_000, 20, 20)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     ledgers = []
     with (

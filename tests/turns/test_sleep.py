@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.turns.kit import add, tag, until, world
+from tests.turns.kit import add, key, tag, until, world
 
 from stateward_server.model.ledger import Cause
 from stateward_server.model.wait import Until
 from stateward_server.testing.clock import settle
+from stateward_server.testing.faulty_store import Point
 
 NAMES = [f"i{number}" for number in range(6)]
 
@@ -118,3 +119,52 @@ async def test_one_load_wakes_an_instance_for_all_who_want_it():
         await asyncio.gather(*(again.send(add(str(n))) for n in range(10)))
         assert again.store.calls.count("load") == 1
         assert sorted(await again.notes()) == sorted(str(n) for n in range(10))
+
+
+async def test_a_timer_and_a_caller_wake_an_instance_with_one_load_each_and_share_it():
+    async with world() as here:
+        await here.create()
+        await here.send({"type": "WAIT", "ms": 1_000})
+    async with world(here) as again:
+        released = again.store.hold("load_uid", Point.AFTER)
+        await again.clock.advance(1_000)
+        await again.send(add("1"))
+        released.set()
+        await settle()
+        assert (again.store.calls.count("load_uid"), again.store.calls.count("load")) == (1, 1)
+        assert [each.cause for each in (await again.history())[2:]] == [Cause.EVENT, Cause.TIMER]
+        assert len(again.published) == 2  # neither had to be computed again
+
+
+async def test_an_instance_that_a_timer_is_waking_does_not_sleep():
+    async with world(awake=1) as here:
+        await here.create()
+        await here.send({"type": "WAIT", "ms": 1_000})
+    async with world(here) as again:
+        released = again.store.hold("timers_of")
+        await again.clock.advance(1_000)
+        await again.send(add("1"))
+        await again.create("other")
+        released.set()
+        await settle()
+        assert [each.cause for each in (await again.history())[2:]] == [Cause.EVENT, Cause.TIMER]
+        assert "conflict" not in again.host.calls
+        assert again.store.calls.count("apply") == 3
+
+
+async def test_an_instance_that_is_deleted_while_its_timer_wakes_it_does_not_come_back():
+    async with world() as here:
+        await here.create()
+        await here.send({"type": "WAIT", "ms": 1_000})
+    async with world(here) as again:
+        released = again.store.hold("timers_of")
+        await again.clock.advance(1_000)
+        await again.engine.delete(key("one"))
+        await again.create()
+        released.set()
+        await settle()
+        await again.send(add("1"))
+        loads = again.store.calls.count("load")
+        await again.send(add("2"))
+        assert again.store.calls.count("load") == loads
+        assert await again.notes() == ["1", "2"]

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from stateward_server.engine.actor import Actor
 from stateward_server.engine.room import Room
-from stateward_server.model.ledger import InstanceKey
+from stateward_server.model.ledger import Instance, InstanceKey
 from stateward_server.model.names import InstanceUid
+from stateward_server.ports.store import Loaded
+
+_At = InstanceKey | InstanceUid
+"""Where to find an instance: callers know its name, timers and the outbox its uid."""
 
 
 class Directory:
@@ -22,8 +26,8 @@ class Directory:
         self._room = room
         self._by_key: OrderedDict[InstanceKey, Actor] = OrderedDict()
         self._by_uid: dict[InstanceUid, Actor] = {}
-        self._waking: dict[InstanceKey, asyncio.Future[Actor | None]] = {}
-        self._wanted: Counter[InstanceKey] = Counter()
+        self._waking: dict[_At, asyncio.Future[Actor | None]] = {}
+        self._wanted: Counter[_At] = Counter()
         """How many wait to use an instance: until they have, others that wake must not put it to sleep."""
 
     def __iter__(self) -> Iterator[Actor]:
@@ -44,29 +48,11 @@ class Directory:
 
     async def wake(self, key: InstanceKey) -> Actor | None:
         """Return the instance's actor, loading it if need be; None when there is no such instance."""
-        actor = self.find(key)
-        if actor is not None:
-            return actor
-        pending = self._waking.get(key)
-        if pending is None:
-            pending = asyncio.ensure_future(self._load(key))
-            self._waking[key] = pending
-            pending.add_done_callback(lambda _: self._waking.pop(key, None))
-        self._wanted[key] += 1
-        try:
-            return await asyncio.shield(pending)
-        finally:
-            self._wanted[key] -= 1
-            if not self._wanted[key]:
-                del self._wanted[key]
+        return self.find(key) or await self._woken(key, lambda: self._room.ledger.load(key))
 
     async def wake_uid(self, uid: InstanceUid) -> Actor | None:
         """The same by uid."""
-        actor = self._by_uid.get(uid)
-        if actor is not None:
-            return actor
-        loaded = await self._room.ledger.load_uid(uid)
-        return None if loaded is None else await self.wake(loaded.instance.key)
+        return self._by_uid.get(uid) or await self._woken(uid, lambda: self._room.ledger.load_uid(uid))
 
     def admit(self, actor: Actor) -> None:
         """Take in an actor that was just created."""
@@ -78,14 +64,30 @@ class Directory:
     def remove(self, actor: Actor) -> None:
         if self._by_uid.pop(actor.instance.uid, None) is not None:
             self._by_key.pop(actor.instance.key, None)
+        self._waking.pop(actor.instance.uid, None)
 
-    async def _load(self, key: InstanceKey) -> Actor | None:
-        loaded = await self._room.ledger.load(key)
+    async def _woken(self, at: _At, load: Callable[[], Awaitable[Loaded | None]]) -> Actor | None:
+        """Load an instance once for all who want it at the same time."""
+        pending = self._waking.get(at)
+        if pending is None:
+            pending = asyncio.ensure_future(self._load(at, load))
+            self._waking[at] = pending
+            pending.add_done_callback(lambda _: self._waking.pop(at, None))
+        self._wanted[at] += 1
+        try:
+            return await asyncio.shield(pending)
+        finally:
+            self._wanted[at] -= 1
+            if not self._wanted[at]:
+                del self._wanted[at]
+
+    async def _load(self, at: _At, load: Callable[[], Awaitable[Loaded | None]]) -> Actor | None:
+        loaded = await load()
         if loaded is None:
             return None
         timers = await self._room.timers.timers_of(loaded.instance.uid)
-        actor = self._by_key.get(key)  # created, or woken by another way, while this waited
-        if actor is None:
+        actor = self._by_uid.get(loaded.instance.uid)  # created, or woken by another way, while this waited
+        if actor is None and at in self._waking:  # or it was deleted while this waited
             actor = Actor(self._room, loaded, timers)
             self.admit(actor)
             if not loaded.last.view.settled:
@@ -97,8 +99,11 @@ class Directory:
         for actor in [actor for _, actor in zip(range(16), self._by_key.values(), strict=False)]:
             if len(self._by_key) <= self._room.limits.awake:
                 return
-            if actor.idle and actor.instance.key not in self._wanted:
+            if actor.idle and not self._is_wanted(actor.instance):
                 self.remove(actor)
                 self._room.host.evict(actor.at)
             else:
                 self._by_key.move_to_end(actor.instance.key)
+
+    def _is_wanted(self, instance: Instance) -> bool:
+        return instance.key in self._wanted or instance.uid in self._wanted

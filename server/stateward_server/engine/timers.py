@@ -23,6 +23,9 @@ log = structlog.get_logger()
 _START = (-1, InstanceUid(0), "")
 _Key = tuple[int, InstanceUid, str]
 
+_PAGE = 256
+"""Rows read at once: the loop is busy for milliseconds with a page, and what is due then is late by that."""
+
 
 class TimerQueue:
     """Feeds timers to `fire` when they come due; False from it means: not now, I call `go_on`."""
@@ -34,6 +37,7 @@ class TimerQueue:
         self._clock = clock
         self._alarms = alarms
         self._near = near
+        self._page = max(1, min(_PAGE, near // 2))
         self._fire = fire
         self._heap: list[tuple[_Key, TimerRow]] = []
         self._horizon: _Key | None = _START
@@ -59,7 +63,7 @@ class TimerQueue:
     async def run(self) -> None:
         """Refill from disk whenever memory runs low, until cancelled."""
         while True:
-            if self._horizon is not None and len(self._heap) < self._near // 2:
+            if self._horizon is not None and len(self._heap) <= self._near - self._page:
                 await self._refill(self._horizon)
                 self._look_ahead()
             else:
@@ -69,7 +73,7 @@ class TimerQueue:
     async def _refill(self, horizon: _Key) -> None:
         self._reading = True
         try:
-            page = await self._rows.due_after(horizon, self._near)
+            page = await self._rows.due_after(horizon, self._page)
         except StoreFault as fault:
             log.error("timers_unreadable", error=str(fault))
             await self._clock.sleep_until(self._clock.now_ms() + 1_000)
@@ -78,7 +82,7 @@ class TimerQueue:
             self._reading = False
         for row in page:
             heapq.heappush(self._heap, ((row.due_ms, row.uid, row.id), row))
-        last = page[-1] if len(page) == self._near else None
+        last = page[-1] if len(page) == self._page else None
         self._horizon = None if last is None else (last.due_ms, last.uid, last.id)
 
     def _look_ahead(self) -> None:
