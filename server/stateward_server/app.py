@@ -29,10 +29,11 @@ from stateward_server.api.streams import Streams
 from stateward_server.api.subscriptions import SubscriptionServicer
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.secrets import Secrets
-from stateward_server.bootstrap import ensure_administrator, prepare, write_profile
+from stateward_server.bootstrap import WayIn, ensure_administrator, prepare, write_profile
 from stateward_server.catalog.catalog import Machines
 from stateward_server.config import Settings, address, limits_of
 from stateward_server.engine.engine import Engine
+from stateward_server.exposure import check_exposure
 from stateward_server.model.limits import Limits
 from stateward_server.model.machine import Module
 from stateward_server.model.names import VersionId
@@ -42,6 +43,7 @@ from stateward_server.runtime.pool import HostPool
 from stateward_server.store.sqlite.store import SqliteStore
 from stateward_server.system import SystemClock, SystemEntropy
 from stateward_server.telemetry.logs import configure
+from stateward_server.tls import Certificates, Files
 from stateward_server.watch.hub import Hub
 from stateward_server.watch.machine import MachineWatch
 from stateward_server.watch.readers import Readers
@@ -110,6 +112,8 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """Start every room; on the way out refuse new calls, finish what was begun, and close in reverse."""
     clock, entropy = SystemClock(), SystemEntropy()
+    await check_exposure(settings)
+    certificates = _certificates(settings, clock)
     async with AsyncExitStack() as stack:
         # The store takes the directory for this process; only then is it safe to make a key in it.
         store = await SqliteStore.open(settings.data, clock=clock, entropy=entropy)
@@ -139,10 +143,10 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         streams = Streams(clock, limits.watch.send_ms)
         api = _api(_Core(settings, limits, clock, entropy, secrets, store, host, hub, engine, streams))
         grpc_host, grpc_port = address(settings.grpc, "grpc")
-        grpc_port = api.bind(_joined(grpc_host, grpc_port))
+        grpc_port = api.bind(_joined(grpc_host, grpc_port), certificates)
         ready = asyncio.Event()
         http_host, http_port = address(settings.http, "http")
-        web = HealthServer(http_host, http_port, ready.is_set)
+        web = HealthServer(http_host, http_port, ready.is_set, certificates)
         await api.start()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         ticking = [tasks.create_task(hub.run()), tasks.create_task(streams.run())]
@@ -150,7 +154,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             ticking.append(tasks.create_task(Pruning(store, clock, settings.history_days).run()))
         tasks.create_task(web.run())
         addresses = Running(_joined(grpc_host, grpc_port), _joined(http_host, web.port))
-        write_profile(settings.data, administrator, addresses.grpc, addresses.http)
+        write_profile(settings.data, administrator, _way_in(settings, addresses, certificates))
         ready.set()
         try:
             yield addresses
@@ -162,6 +166,20 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             for task in ticking:
                 task.cancel()
             web.stop()
+
+
+def _certificates(settings: Settings, clock: SystemClock) -> Certificates | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificates(Files(settings.tls_cert, settings.tls_key, settings.tls_client_ca), clock)
+
+
+def _way_in(settings: Settings, addresses: Running, certificates: Certificates | None) -> WayIn:
+    """Return how a client on this machine gets in."""
+    if certificates is None:
+        return WayIn(addresses.grpc, addresses.http, allow_plaintext=settings.allow_plaintext)
+    ca, name = certificates.files.certificate.absolute(), certificates.current().name
+    return WayIn(addresses.grpc, addresses.http, ca=ca, server_name=name)
 
 
 def _api(core: _Core) -> ApiServer:

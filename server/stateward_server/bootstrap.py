@@ -21,6 +21,7 @@ from stateward_server.ports.store import Access
 _KEY_FILE = "server.key"
 _ADMIN_FILE = "admin.json"
 _KEY_BYTES = 32
+_CALLED = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing listens because of this
 
 
 def prepare(data: Path, entropy: Entropy) -> Secrets:
@@ -67,17 +68,40 @@ async def ensure_administrator(
     return Administrator(org, token, key_id, secrets.signing_secret(key_id))
 
 
-def write_profile(data: Path, administrator: Administrator, grpc: str, http: str) -> None:
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """How a client on this machine reaches the server. Addresses are HOST:PORT, as they are listened on."""
+
+    grpc: str
+    http: str
+    ca: Path | None = None
+    """The certificate that the server shows, which a client has to trust; None without TLS."""
+    server_name: str = ""
+    """What that certificate calls the server."""
+    allow_plaintext: bool = False
+
+
+def write_profile(data: Path, administrator: Administrator, way_in: WayIn) -> None:
     """Write admin.json whole, never half."""
-    profile = {
-        "grpc": grpc,
-        "http": http,
+    profile: dict[str, object] = {
+        "grpc": _reachable(way_in.grpc),
+        "http": _reachable(way_in.http),
         "org": administrator.org,
         "token": administrator.token,
         "key_id": administrator.key_id,
         "key_secret": administrator.key_secret,
     }
+    if way_in.ca is not None:
+        profile["tls"] = {"ca": str(way_in.ca), "server_name": way_in.server_name}
+    if way_in.allow_plaintext:
+        profile["allow_plaintext"] = True
     _write_private(data / _ADMIN_FILE, json.dumps(profile, indent=2).encode() + b"\n")
+
+
+def _reachable(address: str) -> str:
+    """Replace "all addresses of this machine" by one that can be called."""
+    host, _, port = address.rpartition(":")
+    return f"{_CALLED.get(host, host)}:{port}"
 
 
 def _profile(path: Path) -> tuple[str, str] | None:

@@ -23,6 +23,14 @@ class Settings:
     """Directory of the ledger, the server key and admin.json; created when missing."""
     grpc: str = "127.0.0.1:7411"
     http: str = "127.0.0.1:7412"
+    tls_cert: Path | None = None
+    """PEM file with the certificate of both addresses, and what leads to its authority; None is plaintext."""
+    tls_key: Path | None = None
+    """PEM file with its private key."""
+    tls_client_ca: Path | None = None
+    """PEM file with the authorities of clients; with it, every client must have a certificate of one."""
+    allow_plaintext: bool = False
+    """Whether to listen without TLS where others can reach it."""
     log_level: str = "info"
     """debug, info, warning or error."""
     log_format: str = "auto"
@@ -42,6 +50,13 @@ class Settings:
 
 
 _ADDRESSES = frozenset({"grpc", "http"})
+_PATHS = {
+    "data": "a directory",
+    "tls_cert": "a PEM file",
+    "tls_key": "a PEM file",
+    "tls_client_ca": "a PEM file",
+}
+_BOOLEANS = frozenset({"allow_plaintext"})
 _INTEGERS = frozenset(
     {
         "host_processes",
@@ -72,10 +87,10 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], file: 
         for key, value in _read(file).items():
             if key not in known:
                 raise _bad(f"{file}: unknown setting {key!r}; known are {', '.join(known)}", key)
-            if type(value) is not (int if key in _INTEGERS else str):
-                kind = "a whole number" if key in _INTEGERS else "text"
+            type_, kind = _kind(key)
+            if type(value) is not type_:
                 raise _bad(f"{file}: {key} must be {kind}", key)
-            given[key] = _Given(str(value), str(file))
+            given[key] = _Given(str(value).lower() if type_ is bool else str(value), str(file))
     for key in known:
         variable = f"STATEWARD_{key.upper()}"
         if (text := environment.get(variable)) is not None:
@@ -84,7 +99,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], file: 
             given[key] = _Given(flag, f"--{key.replace('_', '-')}")
     if "data" not in given:
         raise _bad("say where the data lives: --data DIR, or STATEWARD_DATA", "data")
-    return Settings(**{key: _checked(key, value) for key, value in given.items()})
+    return _consistent(Settings(**{key: _checked(key, value) for key, value in given.items()}))
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -118,11 +133,32 @@ def _checked(key: str, given: _Given) -> Any:
             address(text, key)
         except InvalidArgument:
             raise _wrong(key, given, "HOST:PORT") from None
-    if key == "data":
+    if key in _BOOLEANS:
+        if text not in {"true", "false"}:
+            raise _wrong(key, given, "true or false")
+        return text == "true"
+    if key in _PATHS:
         if not text:
-            raise _wrong(key, given, "a directory")
+            raise _wrong(key, given, _PATHS[key])
         return Path(text)
     return text
+
+
+def _kind(key: str) -> tuple[type, str]:
+    """Return the type of a setting in TOML, and what users call it."""
+    if key in _INTEGERS:
+        return int, "a whole number"
+    return (bool, "true or false") if key in _BOOLEANS else (str, "text")
+
+
+def _consistent(settings: Settings) -> Settings:
+    """Refuse half of a pair."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        missing = "tls_cert" if settings.tls_cert is None else "tls_key"
+        raise _bad(f"{missing} is missing: TLS needs a certificate (tls_cert) and its key (tls_key)", missing)
+    if settings.tls_client_ca is not None and settings.tls_cert is None:
+        raise _bad("tls_client_ca asks for client certificates: that needs tls_cert and tls_key", "tls_cert")
+    return settings
 
 
 def _whole(text: str) -> bool:

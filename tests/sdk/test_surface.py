@@ -19,6 +19,7 @@ from stateward import blocking, errors, providers, state, tokens
 PACKAGE = Path(stateward.__file__).parent
 
 EXPORTS = [
+    "TLS",
     "Aborted",
     "AlreadyExists",
     "Cause",
@@ -64,6 +65,7 @@ EXPORTS = [
     "NotFound",
     "OutOfRange",
     "PermissionDenied",
+    "Profile",
     "Reconnect",
     "RejectedByMachineAuthorizer",
     "Reply",

@@ -10,7 +10,7 @@ import pytest
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.scopes import ADMIN, PRODUCTION
 from stateward_server.auth.secrets import Secrets, credential_digest
-from stateward_server.bootstrap import Administrator, ensure_administrator, prepare, write_profile
+from stateward_server.bootstrap import Administrator, WayIn, ensure_administrator, prepare, write_profile
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy
 
@@ -28,7 +28,7 @@ class Start:
         administrator = await ensure_administrator(
             self.data, self.store, self.secrets, self.clock, self.entropy
         )
-        write_profile(self.data, administrator, "127.0.0.1:1", "127.0.0.1:2")
+        write_profile(self.data, administrator, WayIn("127.0.0.1:1", "127.0.0.1:2"))
         return administrator
 
     async def scopes(self, token: str) -> frozenset[str]:
@@ -91,9 +91,23 @@ async def test_a_second_start_keeps_key_and_token_and_renews_the_addresses(start
     second.entropy = SeededEntropy(1)
     assert await second.run() == first
     assert (start.data / "server.key").read_bytes() == key
-    write_profile(start.data, first, "127.0.0.1:3", "127.0.0.1:4")
+    write_profile(start.data, first, WayIn("127.0.0.1:3", "127.0.0.1:4"))
     assert json.loads((start.data / "admin.json").read_text())["grpc"] == "127.0.0.1:3"
     assert mode(start.data / "admin.json") == 0o600
+
+
+async def test_a_profile_leads_to_this_machine_over_tls_or_as_allowed(start: Start, tmp_path: Path):
+    administrator = await start.run()
+    ca = tmp_path / "server.pem"
+    write_profile(start.data, administrator, WayIn("0.0.0.0:1", "[::]:2", ca=ca, server_name="a.test"))
+    profile = json.loads((start.data / "admin.json").read_text())
+    assert (profile["grpc"], profile["http"]) == ("127.0.0.1:1", "[::1]:2")
+    assert profile["tls"] == {"ca": str(ca), "server_name": "a.test"}
+    assert "allow_plaintext" not in profile
+    write_profile(start.data, administrator, WayIn("10.0.0.7:1", "10.0.0.7:2", allow_plaintext=True))
+    profile = json.loads((start.data / "admin.json").read_text())
+    assert (profile["grpc"], profile["allow_plaintext"]) == ("10.0.0.7:1", True)
+    assert "tls" not in profile
 
 
 @pytest.mark.parametrize(

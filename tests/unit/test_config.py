@@ -43,10 +43,33 @@ def test_every_setting_can_come_from_the_environment(field: object):
         "data": "x", "grpc": "h:1", "http": "h:1", "log_level": "debug", "log_format": "json",
         "host_processes": "7", "settle_seconds": "7", "drain_seconds": "7",
         "history_days": "0", "keepalive_seconds": "7", "send_seconds": "7",
+        "tls_cert": "x", "tls_key": "x", "tls_client_ca": "x", "allow_plaintext": "true",
     }  # fmt: skip
     name: str = field.name  # type: ignore[attr-defined]  # a field of a data class
-    settings = load({}, {"STATEWARD_DATA": "d", f"STATEWARD_{name.upper()}": values[name]}, None)
-    assert str(getattr(settings, name)) == values[name]
+    pair: dict[str, str | None] = {"tls_cert": "c", "tls_key": "k"}
+    given = {key: value for key, value in pair.items() if name.startswith("tls_") and key != name}
+    settings = load(given, {"STATEWARD_DATA": "d", f"STATEWARD_{name.upper()}": values[name]}, None)
+    assert str(getattr(settings, name)).lower() == values[name]
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"tls_cert": "c"}, "tls_key"),
+        ({"tls_key": "k"}, "tls_cert"),
+        ({"tls_client_ca": "a"}, "tls_cert"),
+        ({"tls_cert": "c", "tls_client_ca": "a"}, "tls_key"),
+    ],
+)
+def test_half_of_tls_is_refused(given: dict[str, str | None], missing: str):
+    assert refusal(flags=given)[0] == missing
+
+
+def test_a_file_says_true_or_false(tmp_path: Path):
+    assert load({"data": "d"}, {}, write(tmp_path, "allow_plaintext = true")).allow_plaintext is True
+    assert load({"data": "d"}, {}, write(tmp_path, "allow_plaintext = false")).allow_plaintext is False
+    assert refusal(write(tmp_path, 'allow_plaintext = "true"'))[0] == "allow_plaintext"
+    assert refusal(write(tmp_path, "allow_plaintext = 1"))[0] == "allow_plaintext"
 
 
 def test_without_a_data_directory_the_server_says_how_to_name_one():
@@ -96,6 +119,9 @@ def test_a_file_is_utf8_whatever_the_locale(tmp_path: Path, monkeypatch: pytest.
         ("log_level", "INFO"),
         ("log_level", ""),
         ("log_format", "yaml"),
+        ("tls_cert", ""),
+        ("allow_plaintext", "yes"),
+        ("allow_plaintext", ""),
         ("drain_seconds", "0"),
         ("drain_seconds", "-1"),
         ("drain_seconds", "1.5"),

@@ -20,8 +20,10 @@ from ._instance import Instance
 from ._listener import Listener
 from ._machine import Machine
 from ._machine_watch import MachineWatch
+from ._profile import Profile
 from ._retry import RetryPolicy
 from ._subscription import Subscription
+from ._tls import TLS
 from ._wait import Wait
 from ._watches import Watches
 from .errors import (
@@ -96,6 +98,7 @@ from .state import (
 )
 
 __all__ = [
+    "TLS",
     "Aborted",
     "AlreadyExists",
     "Cause",
@@ -141,6 +144,7 @@ __all__ = [
     "NotFound",
     "OutOfRange",
     "PermissionDenied",
+    "Profile",
     "Reconnect",
     "RejectedByMachineAuthorizer",
     "Reply",

@@ -5,7 +5,6 @@ Connects lazily, so making a client does no I/O; the first call tells whether th
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import replace
@@ -18,8 +17,10 @@ from ._auth import Token, encode_auth_context
 from ._feed import OnReconnect
 from ._machine import Machine
 from ._pages import walk
+from ._profile import Profile
 from ._retry import RetryPolicy
-from ._transport import Caller, Tls, Transport
+from ._tls import TLS, read, stays_here
+from ._transport import Caller, Transport
 from ._watch_calls import watch_many
 from ._watches import Watches
 from .state import Limit, MachineInfo
@@ -47,8 +48,8 @@ class Client:
         target: str,
         *,
         token: Token | None = None,
-        tls: bool = False,
-        root_certificates: bytes | None = None,
+        tls: TLS | bool = False,
+        allow_plaintext: bool = False,
         retry: RetryPolicy | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Client:
@@ -57,15 +58,24 @@ class Client:
         Args:
             target: Host and port, such as `"127.0.0.1:7411"`.
             token: The bearer token, or a function (async or not) that is asked for one before every attempt.
-            tls: Encrypt the connection. Do so wherever it leaves the machine: tokens travel on it.
-            root_certificates: PEM of the authorities to trust instead of the usual ones; implies `tls`.
+            tls: Whether to encrypt the connection; a `TLS` says which server to trust, and what to show it.
+            allow_plaintext: Let the token leave this machine unencrypted.
             retry: How failed calls are repeated.
             timeout: Seconds for a call with all its attempts, where the call itself says nothing else.
+
+        Raises:
+            OSError: A file that `tls` names cannot be read.
+            ValueError: A token would leave this machine unencrypted.
         """
+        if token is not None and not (tls or allow_plaintext or stays_here(target)):
+            raise ValueError(
+                f"the token would travel unencrypted to {target}: encrypt with tls=True or a TLS, or say "
+                "allow_plaintext=True"
+            )
         transport = Transport(
             target,
             token=token,
-            tls=Tls(root_certificates) if tls or root_certificates is not None else None,
+            tls=read(TLS() if tls is True else tls) if tls else None,
             retry=retry or RetryPolicy(),
             timeout=timeout,
         )
@@ -76,18 +86,23 @@ class Client:
         """Return a client of the server that a profile names.
 
         Args:
-            path: A JSON file with `grpc` (host and port) and `token`; by default the one that the environment
-                variable STATEWARD_PROFILE names.
+            path: A file as `Profile.read` describes it; by default the one that the environment variable
+                STATEWARD_PROFILE names.
 
         Raises:
-            OSError: The file cannot be read.
-            ValueError: There is no profile, or it is not one.
+            OSError: The file, or one that it names, cannot be read.
+            ValueError: There is no profile, or it is not one, or its token would travel unencrypted.
         """
         chosen = path or os.environ.get(PROFILE_VARIABLE)
         if not chosen:
             raise ValueError(f"no profile: pass a path or set {PROFILE_VARIABLE}")
-        target, token = _read_profile(Path(chosen))
-        return cls.connect(target, token=token)
+        profile = Profile.read(chosen)
+        return cls.connect(
+            profile.target,
+            token=profile.token,
+            tls=profile.tls or False,
+            allow_plaintext=profile.allow_plaintext,
+        )
 
     def machine(self, name: str) -> Machine:
         """Return a handle of a machine; no I/O.
@@ -164,19 +179,3 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client {self._caller.transport.target}>"
-
-
-def _read_profile(path: Path) -> tuple[str, str | None]:
-    try:
-        profile = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not a profile: {error}") from None
-    match profile:
-        case {"grpc": str(target), "token": str(token)}:
-            return target, token
-        case {"grpc": str(target)} if "token" not in profile:
-            return target, None
-        case _:
-            raise ValueError(
-                f'{path} is not a profile: it needs the texts "grpc" (host and port) and "token"'
-            )

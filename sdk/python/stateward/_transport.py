@@ -17,6 +17,7 @@ from ._calls import Call, Stubs
 from ._frames import ManyFrame
 from ._retry import RetryPolicy, retrying
 from ._status import error_from
+from ._tls import Keyring, stays_here
 from ._watch_calls import ManyWatch, NextCommand, Stream, Watch
 
 Result = TypeVar("Result")
@@ -38,19 +39,11 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """A connection encrypted with TLS."""
-
-    root_certificates: bytes | None
-    """PEM; None trusts the usual authorities."""
-
-
 class Transport:
     """A lazily opened channel. One per `Client.connect`, shared by everything made from that client."""
 
     def __init__(
-        self, target: str, *, token: Token | None, tls: Tls | None, retry: RetryPolicy, timeout: float
+        self, target: str, *, token: Token | None, tls: Keyring | None, retry: RetryPolicy, timeout: float
     ) -> None:
         self.target = target
         self.retry = retry
@@ -116,10 +109,15 @@ class Transport:
             await self._channel.close()
 
     def _open(self) -> grpc.aio.Channel:
+        options: list[tuple[str, int | str]] = [*CHANNEL_OPTIONS]
         if self._tls is None:
-            return grpc.aio.insecure_channel(self.target, options=CHANNEL_OPTIONS)
-        credentials = grpc.ssl_channel_credentials(root_certificates=self._tls.root_certificates)
-        return grpc.aio.secure_channel(self.target, credentials, options=CHANNEL_OPTIONS)
+            if stays_here(self.target):
+                options.append(("grpc.enable_http_proxy", 0))  # it would carry the token away, unencrypted
+            return grpc.aio.insecure_channel(self.target, options=options)
+        if self._tls.server_name is not None:
+            options.append(("grpc.ssl_target_name_override", self._tls.server_name))
+        credentials = grpc.ssl_channel_credentials(self._tls.ca, self._tls.key, self._tls.certificate)
+        return grpc.aio.secure_channel(self.target, credentials, options=options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from ._blocking_streams import Listener, Watches
 from ._feed import OnReconnect
 from ._portal import Portal
 from ._retry import RetryPolicy
+from ._tls import TLS
 from ._wait import Wait
 from .state import (
     DeadLetter,
@@ -59,14 +60,14 @@ class Client:
         target: str,
         *,
         token: Token | None = None,
-        tls: bool = False,
-        root_certificates: bytes | None = None,
+        tls: TLS | bool = False,
+        allow_plaintext: bool = False,
         retry: RetryPolicy | None = None,
         timeout: float = _client.DEFAULT_TIMEOUT,
     ) -> Client:
         """Return a client of the server at `target`. See `stateward.Client.connect`."""
         client = _client.Client.connect(
-            target, token=token, tls=tls, root_certificates=root_certificates, retry=retry, timeout=timeout
+            target, token=token, tls=tls, allow_plaintext=allow_plaintext, retry=retry, timeout=timeout
         )
         return cls(Portal(), client)
 

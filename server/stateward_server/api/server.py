@@ -18,12 +18,14 @@ from stateward.v1 import (
     subscription_service_pb2,
     subscription_service_pb2_grpc,
 )
+from stateward_server.api.credentials import credentials_of
 from stateward_server.api.edge import Edge
 from stateward_server.api.instances import InstanceServicer
 from stateward_server.api.letters import DeadLetterServicer
 from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.machines import MachineServicer
 from stateward_server.api.subscriptions import SubscriptionServicer
+from stateward_server.tls import Certificates
 
 SERVICES = (
     machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name,
@@ -46,6 +48,8 @@ _OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.max_concurrent_streams", 100_000),
+    # Who has not finished the handshake by then only holds a connection; the default is two minutes.
+    ("grpc.server_handshake_timeout_ms", 20_000),
 )
 
 
@@ -82,10 +86,15 @@ class ApiServer:
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
-    def bind(self, address: str) -> int:
-        """Bind HOST:PORT and return the port. Raises OSError when the address cannot be had."""
+    def bind(self, address: str, certificates: Certificates | None = None) -> int:
+        """Bind HOST:PORT, in plaintext without certificates, and return the port.
+
+        Raises OSError when the address cannot be had.
+        """
         try:
-            return self._server.add_insecure_port(address)
+            if certificates is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, credentials_of(certificates))
         except RuntimeError:
             raise OSError(f"cannot listen on {address}: is another server running?") from None
 

@@ -56,6 +56,9 @@ def _usage(wrong: click.ClickException) -> Failure:
     return Failure(wrong.format_message(), reason="USAGE", hint=hint, exit_code=USAGE)
 
 
+_PEM = click.Path(dir_okay=False)
+
+
 @click.group(
     "stateward", cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
@@ -65,7 +68,29 @@ def _usage(wrong: click.ClickException) -> Failure:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The same as --profile behind a command.",
 )
-def main(profile: Path | None) -> None:
+@click.option(
+    "--ca",
+    type=_PEM,
+    envvar="STATEWARD_CA",
+    show_envvar=True,
+    help="Encrypt, and trust a server with a certificate of these authorities, in PEM.",
+)
+@click.option(
+    "--client-cert",
+    type=_PEM,
+    envvar="STATEWARD_CLIENT_CERT",
+    show_envvar=True,
+    help="Certificate to show to a server that asks for one, in PEM.",
+)
+@click.option(
+    "--client-key",
+    type=_PEM,
+    envvar="STATEWARD_CLIENT_KEY",
+    show_envvar=True,
+    help="Its private key, in PEM.",
+)
+@click.option("--server-name", metavar="NAME", help="The name that the server's certificate must have.")
+def main(**_read_by_the_session: object) -> None:
     """Run XState machines as persistent, real-time gRPC backends.
 
     `stateward serve` runs the server. The other commands talk to one, with the address and token of a

@@ -27,6 +27,26 @@ from stateward_server.cli.failure import USAGE, Failure
     help="Where HTTP listens; port 0 takes a free one. [default: 127.0.0.1:7412; env var: STATEWARD_HTTP]",
 )
 @click.option(
+    "--tls-cert",
+    metavar="FILE",
+    help="Certificate of both addresses, in PEM; read again when it changes. [env var: STATEWARD_TLS_CERT]",
+)
+@click.option(
+    "--tls-key",
+    metavar="FILE",
+    help="Private key of that certificate, in PEM. [env var: STATEWARD_TLS_KEY]",
+)
+@click.option(
+    "--tls-client-ca",
+    metavar="FILE",
+    help="Authorities in PEM; clients must have a certificate of one. [env var: STATEWARD_TLS_CLIENT_CA]",
+)
+@click.option(
+    "--allow-plaintext",
+    flag_value="true",
+    help="Listen without TLS also where others can reach it. [env var: STATEWARD_ALLOW_PLAINTEXT]",
+)
+@click.option(
     "--log-level",
     metavar="LEVEL",
     help="debug, info, warning or error. [default: info; env var: STATEWARD_LOG_LEVEL]",

@@ -7,16 +7,16 @@ command asks for it, so that a file can be bundled, and a slip found, before the
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from stateward import Client, RetryPolicy, errors
+from stateward import TLS, Client, Profile, RetryPolicy, errors
 from stateward_server.cli.failure import USAGE, Failure
 from stateward_server.cli.output import Output
 from stateward_server.cli.refusals import failure_of
@@ -26,24 +26,47 @@ P = ParamSpec("P")
 # Long enough for a server that is being restarted, short enough for someone who waits at a terminal.
 _RETRY = RetryPolicy(attempts=5)
 DEFAULT_PROFILE = Path("~/.config/stateward/profile.json")
+_TLS_OPTIONS = {"ca": "ca", "certificate": "client_cert", "key": "client_key", "server_name": "server_name"}
+_TLS_HINT = (
+    'say in the profile whom to trust: "tls": {"ca": FILE}, or {} for public authorities; '
+    'or, where the network is trusted, "allow_plaintext": true'
+)
 
 
 class Session:
     """One run of a client command."""
 
-    def __init__(self, profile: Path | None, output: Output) -> None:
+    def __init__(self, profile: Path | None, output: Output, tls: Mapping[str, str | None]) -> None:
+        """`tls` goes before what the profile says about it: any of the names of a `TLS`."""
         self._profile = (profile or DEFAULT_PROFILE).expanduser()
+        self._tls = {name: value for name, value in tls.items() if value is not None}
         self.output = output
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Client]:
-        """Open a connection with the profile's address and token, and explain whatever goes wrong on it."""
-        server, token = _read(self._profile)
+        """Open a connection as the profile says, and explain whatever goes wrong on it."""
+        profile = _read(self._profile)
         try:
-            async with Client.connect(server, token=token, retry=_RETRY) as client:
+            async with self._client(profile) as client:
                 yield client
         except errors.StatewardError as error:
-            raise failure_of(error, server=server) from error
+            raise failure_of(error, server=profile.target) from error
+
+    def _client(self, profile: Profile) -> Client:
+        try:
+            tls = replace(profile.tls or TLS(), **self._tls) if self._tls else profile.tls
+            return Client.connect(
+                profile.target,
+                token=profile.token,
+                tls=tls or False,
+                allow_plaintext=profile.allow_plaintext,
+                retry=_RETRY,
+            )
+        except OSError as wrong:
+            text = f"cannot read {wrong.filename}: {wrong.strerror}"
+            raise Failure(text, reason="TLS", hint=_TLS_HINT, exit_code=USAGE) from wrong
+        except ValueError as wrong:
+            raise Failure(str(wrong), reason="TLS", hint=_TLS_HINT, exit_code=USAGE) from wrong
 
 
 def client_command(
@@ -61,7 +84,9 @@ def client_command(
     @click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of text.")
     @wraps(work)
     def callback(*args: Any, profile: Path | None, as_json: bool, **options: Any) -> None:
-        session = Session(_chosen(profile), Output(as_json=as_json))
+        before = click.get_current_context().find_root().params
+        tls = {name: before.get(option) for name, option in _TLS_OPTIONS.items()}
+        session = Session(_chosen(profile), Output(as_json=as_json), tls)
         asyncio.run(_run(work(session, *args, **options)))
 
     return callback
@@ -79,14 +104,14 @@ async def _run(work: Awaitable[None]) -> None:
     await work
 
 
-def _read(profile: Path) -> tuple[str, str]:
-    """Return address and token. Most first runs fail here, and deserve a plain answer."""
+def _read(profile: Path) -> Profile:
+    """Most first runs fail here, and deserve a plain answer."""
     hint = (
         "the server writes one to its data directory: --profile DIR/admin.json, "
         "or set STATEWARD_PROFILE, or copy it to " + str(DEFAULT_PROFILE)
     )
     try:
-        content = json.loads(profile.read_text(encoding="utf-8"))
+        found = Profile.read(profile)
     except FileNotFoundError as missing:
         raise Failure(
             f"there is no profile at {profile}", reason="PROFILE", hint=hint, exit_code=USAGE
@@ -95,12 +120,8 @@ def _read(profile: Path) -> tuple[str, str]:
         text = f"cannot read the profile {profile}: {wrong.strerror}"
         raise Failure(text, reason="PROFILE", hint=hint, exit_code=USAGE) from wrong
     except ValueError as wrong:
-        # The parser's own words could quote the token.
-        text = f"the profile {profile} is not JSON"
-        raise Failure(text, reason="PROFILE", hint=hint, exit_code=USAGE) from wrong
-    fields = content if isinstance(content, dict) else {}
-    for field in ("grpc", "token"):
-        if not isinstance(fields.get(field), str) or not fields[field]:
-            text = f'the profile {profile} has no "{field}"'
-            raise Failure(text, reason="PROFILE", hint=hint, exit_code=USAGE)
-    return fields["grpc"], fields["token"]
+        raise Failure(str(wrong), reason="PROFILE", hint=hint, exit_code=USAGE) from wrong
+    if found.token is None:
+        text = f'{profile} is not a profile: it has no "token"'
+        raise Failure(text, reason="PROFILE", hint=hint, exit_code=USAGE)
+    return found

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from stateward_server.tls import Certificates
+
 
 class _Server(uvicorn.Server):
     """Leaves signals to `app.py`, which drains gRPC first."""
@@ -24,8 +26,10 @@ class _Server(uvicorn.Server):
 class HealthServer:
     """One small HTTP server on one socket."""
 
-    def __init__(self, host: str, port: int, ready: Callable[[], bool]) -> None:
-        """Binds at once. Raises OSError when the address is taken."""
+    def __init__(
+        self, host: str, port: int, ready: Callable[[], bool], certificates: Certificates | None = None
+    ) -> None:
+        """Binds at once; in plaintext without certificates. Raises OSError when the address is taken."""
         self._ready = ready
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -43,6 +47,7 @@ class HealthServer:
             access_log=False,
             ws="none",
             server_header=False,
+            ssl_context_factory=None if certificates is None else lambda *_: certificates.context(),
         )
         self._server = _Server(config)
 
