@@ -187,7 +187,7 @@ def _api(core: _Core) -> ApiServer:
     store, engine, clock = core.store, core.engine, core.clock
     pages = PageTokens(core.secrets.purpose("page-tokens"))
     machines = Machines(store, core.host, clock, core.entropy, core.limits.modules)
-    query = Query(store, store, store)
+    query = Query(store, store, store, store)
     outcomes = Outcomes(store, clock)
     readers = Readers(engine.may_read)
     tokens = ResumeTokens(core.secrets.purpose("resume-tokens"))
@@ -197,7 +197,7 @@ def _api(core: _Core) -> ApiServer:
         machines=MachineServicer(machines, outcomes, pages),
         instances=InstanceServicer(engine, machines, query, outcomes, pages),
         subscriptions=SubscriptionServicer(
-            Watch(sources), MachineWatch(sources), machines, store.identity.epoch
+            Watch(sources), MachineWatch(sources), query, store.identity.epoch
         ),
         letters=DeadLetterServicer(engine.letters, query, outcomes, pages),
         limits=LimitsServicer(core.limits),

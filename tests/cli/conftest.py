@@ -85,7 +85,7 @@ class FakeServer(
 
     async def CreateMachine(self, request: Any, context: Any) -> Any:
         await self._see("CreateMachine", request, context)
-        machine = machine_pb2.Machine(name=f"machines/{request.machine_id}")
+        machine = machine_pb2.Machine(name=f"machines/{request.machine_id}", indexes=request.indexes)
         self.machines[machine.name] = machine
         return machine_service_pb2.CreateMachineResponse(machine=machine)
 
@@ -117,6 +117,7 @@ class FakeServer(
             xstate_version=machine_pb2.XSTATE_VERSION_4,
             client_info=request.client_info,
             source_bytes=len(request.module_text),
+            index_selectors=request.index_selectors,
         )
         self.versions.append(version)
         if request.make_current:
@@ -141,6 +142,13 @@ class FakeServer(
         await self._see("ListInstances", request, context)
         found = [self._instance(name) for name in self.instances]
         return instance_service_pb2.ListInstancesResponse(instances=found)
+
+    async def QueryIndex(self, request: Any, context: Any) -> Any:
+        await self._see("QueryIndex", request, context)
+        found = [
+            instance_pb2.IndexEntry(instance=self._instance(name), value="ann") for name in self.instances
+        ]
+        return instance_service_pb2.QueryIndexResponse(entries=found)
 
     async def DeleteInstance(self, request: Any, context: Any) -> Any:
         await self._see("DeleteInstance", request, context)

@@ -57,6 +57,7 @@ def test_machines_create_takes_the_name_as_an_argument_too(stateward, fake):
     assert json.loads(run.stdout) == {
         "machine": "toggle",
         "current_version": None,
+        "indexes": [],
         "create_time": "1970-01-01T00:00:00Z",
     }
 

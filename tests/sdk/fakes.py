@@ -202,6 +202,7 @@ class Instances(instance_service_pb2_grpc.InstanceServiceServicer):
     CreateInstance = scripted("CreateInstance")
     GetInstance = scripted("GetInstance")
     ListInstances = scripted("ListInstances")
+    QueryIndex = scripted("QueryIndex")
     DeleteInstance = scripted("DeleteInstance")
     SendEvent = scripted("SendEvent")
     ListTransitions = scripted("ListTransitions")

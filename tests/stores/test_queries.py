@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from stateward_server.model.index import Comparison
 from stateward_server.store.sqlite import batch, queries
 from stateward_server.store.sqlite.schema import migrate, scripts
 
@@ -47,13 +48,26 @@ def test_statement_uses_an_index(db: sqlite3.Connection, name: str) -> None:
     assert ("SCAN" in steps) is (name in SCANS), steps
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("comparison", [None, *Comparison])
+def test_entries_of_an_index_are_read_in_its_order(
+    db: sqlite3.Connection, comparison: Comparison | None, descending: bool
+) -> None:
+    steps = plan(db, queries.query_index(comparison, descending=descending))
+    assert steps.startswith("SEARCH e USING COVERING INDEX index_entries_by_value"), steps
+    assert "SCAN" not in steps
+    assert "TEMP B-TREE" not in steps
+
+
 @pytest.mark.parametrize("count", [1, 2, 128])
 def test_deletion_of_many_rows_uses_an_index(db: sqlite3.Connection, count: int) -> None:
-    for statement in (batch._TIMERS_GONE, batch._SETTLED):
+    for statement in (batch._TIMERS_GONE, batch._SETTLED, batch._ENTRIES_GONE):
         assert "SCAN" not in plan(db, statement._text(count))
 
 
-@pytest.mark.parametrize("table", ["transitions", "timers", "unsettled", "versions", "modules"])
+@pytest.mark.parametrize(
+    "table", ["transitions", "timers", "unsettled", "index_entries", "versions", "modules"]
+)
 def test_cascade_finds_its_rows_by_an_index(db: sqlite3.Connection, table: str) -> None:
     columns = [key[3] for key in db.execute(f"PRAGMA foreign_key_list({table})")]
     matches = " AND ".join(f"{column} = ?" for column in columns)

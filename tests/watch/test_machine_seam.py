@@ -55,9 +55,7 @@ async def play(before: list[Act], script: list[Act], stays: list[int], chosen: F
     fleet.publish()
     while (later := await visit(fleet, chosen, token, members, frames=10_000)) != token:
         token = later
-    expected = {
-        name: entry.revision for name, (_, entry) in fleet.alive.items() if chosen.matches(entry.view)
-    }
+    expected = {name: entry.revision for name, (_, entry) in fleet.alive.items() if chosen.matches(entry)}
     assert members == expected
     assert fleet.hub.count == 0
 

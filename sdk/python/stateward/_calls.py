@@ -7,7 +7,7 @@ transport runs it, as often as it takes, with the very same request.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -19,7 +19,9 @@ from ._auth import Metadata
 from ._names import instance_path, letter_path, machine_path, timer_path, version_path
 from ._wait import Wait
 from .state import (
+    Comparison,
     DeadLetter,
+    IndexEntry,
     InstanceInfo,
     Language,
     Limit,
@@ -84,10 +86,10 @@ class Page(Generic[Item]):
     next_token: str
 
 
-def create_machine(machine: str, *, request_id: str) -> Call[MachineInfo]:
+def create_machine(machine: str, *, indexes: Sequence[str], request_id: str) -> Call[MachineInfo]:
     return _call(
         lambda stubs: stubs.machines.CreateMachine,
-        machines.CreateMachineRequest(machine_id=machine, request_id=request_id),
+        machines.CreateMachineRequest(machine_id=machine, indexes=indexes, request_id=request_id),
         lambda response: _convert.machine(response.machine),
         request_id,
     )
@@ -130,13 +132,21 @@ def delete_machine(machine: str, *, request_id: str) -> Call[None]:
 
 
 def upload(
-    machine: str, source: str, language: Language, *, client_info: str, make_current: bool, request_id: str
+    machine: str,
+    source: str,
+    language: Language,
+    *,
+    client_info: str,
+    make_current: bool,
+    index_selectors: Mapping[str, str],
+    request_id: str,
 ) -> Call[MachineVersion]:
     request = machines.CreateMachineVersionRequest(
         parent=machine_path(machine),
         language=_convert.language_number(language),
         client_info=client_info,
         make_current=make_current,
+        index_selectors=index_selectors,
         request_id=request_id,
     )
     text = source.encode()
@@ -204,6 +214,33 @@ def list_instances(machine: str, page_size: int, page_token: str) -> Call[Page[I
         lambda response: Page(
             [_convert.instance_info(i) for i in response.instances], response.next_page_token
         ),
+    )
+
+
+def query_index(
+    machine: str,
+    index: str,
+    comparison: Comparison | None,
+    value: str,
+    *,
+    descending: bool,
+    page_size: int,
+    page_token: str,
+) -> Call[Page[IndexEntry]]:
+    request = instances.QueryIndexRequest(
+        parent=machine_path(machine),
+        index=index,
+        value=value,
+        descending=descending,
+        page_size=page_size,
+        page_token=page_token,
+    )
+    if comparison is not None:
+        request.comparison = _convert.comparison_number(comparison)
+    return _call(
+        lambda stubs: stubs.instances.QueryIndex,
+        request,
+        lambda response: Page([_convert.index_entry(e) for e in response.entries], response.next_page_token),
     )
 
 

@@ -17,8 +17,11 @@ from ._names import parts
 from ._wait import HasTag, InState, Point, Wait
 from .state import (
     Cause,
+    Comparison,
     DeadLetter,
     DeadLetterKind,
+    IndexCondition,
+    IndexEntry,
     InstanceInfo,
     Language,
     Limit,
@@ -80,6 +83,14 @@ _MODE: dict[str, subscription_service_pb2.WatchMode.ValueType] = {
     "latest": subscription_service_pb2.WATCH_MODE_LATEST,
     "every_transition": subscription_service_pb2.WATCH_MODE_EVERY_TRANSITION,
 }
+_COMPARISON: dict[str, instance_pb2.Comparison.ValueType] = {
+    "=": instance_pb2.COMPARISON_EQUAL,
+    "!=": instance_pb2.COMPARISON_NOT_EQUAL,
+    "<": instance_pb2.COMPARISON_LESS,
+    "<=": instance_pb2.COMPARISON_LESS_OR_EQUAL,
+    ">": instance_pb2.COMPARISON_GREATER,
+    ">=": instance_pb2.COMPARISON_GREATER_OR_EQUAL,
+}
 _LANGUAGE: dict[str, machine_pb2.ModuleLanguage.ValueType] = {
     "javascript": machine_pb2.MODULE_LANGUAGE_JAVASCRIPT,
     "typescript": machine_pb2.MODULE_LANGUAGE_TYPESCRIPT,
@@ -114,6 +125,22 @@ def language_number(language: Language) -> machine_pb2.ModuleLanguage.ValueType:
     return _LANGUAGE[language]
 
 
+def comparison_number(comparison: Comparison) -> instance_pb2.Comparison.ValueType:
+    """Raises ValueError for a comparison that the type checker did not see."""
+    if comparison not in _COMPARISON:
+        raise ValueError(
+            f"values in an index are compared by one of {' '.join(_COMPARISON)}, got {comparison!r}"
+        )
+    return _COMPARISON[comparison]
+
+
+def condition_message(condition: IndexCondition) -> instance_pb2.IndexCondition:
+    """Raises ValueError for a comparison that the type checker did not see."""
+    return instance_pb2.IndexCondition(
+        index=condition.index, comparison=comparison_number(condition.comparison), value=condition.value
+    )
+
+
 def state(message: instance_pb2.State) -> State:
     context = message.public_context_json if message.HasField("public_context_json") else None
     return State(
@@ -134,6 +161,7 @@ def machine(message: machine_pb2.Machine) -> MachineInfo:
         name=parts(message.name)[0],
         current_version=parts(message.current_version)[1] if message.current_version else None,
         create_time=_time(message.create_time),
+        indexes=tuple(message.indexes),
     )
 
 
@@ -146,6 +174,7 @@ def machine_version(message: machine_pb2.MachineVersion) -> MachineVersion:
         client_info=message.client_info,
         source_bytes=message.source_bytes,
         create_time=_time(message.create_time),
+        index_selectors=dict(message.index_selectors),
     )
 
 
@@ -161,6 +190,10 @@ def instance_info(message: instance_pb2.Instance) -> InstanceInfo:
         create_time=_time(message.create_time),
         paused=message.paused,
     )
+
+
+def index_entry(message: instance_pb2.IndexEntry) -> IndexEntry:
+    return IndexEntry(instance=instance_info(message.instance), value=message.value)
 
 
 def timer(message: instance_pb2.Timer) -> Timer:

@@ -16,11 +16,20 @@ from ._auth import encode_auth_context
 from ._feed import OnReconnect
 from ._instance import Instance
 from ._machine_watch import MachineWatch
-from ._names import checked
+from ._names import checked, texts
 from ._pages import walk
 from ._transport import Caller
 from ._watch_calls import watch_machine
-from .state import DeadLetter, InstanceInfo, Language, MachineInfo, MachineVersion
+from .state import (
+    Comparison,
+    DeadLetter,
+    IndexCondition,
+    IndexEntry,
+    InstanceInfo,
+    Language,
+    MachineInfo,
+    MachineVersion,
+)
 
 _BY_SUFFIX: dict[str, Language] = {
     ".js": "javascript",
@@ -64,19 +73,29 @@ class Machine:
             caller = replace(caller, auth_context=encode_auth_context(auth_context))
         return Instance(caller, self.name, name)
 
-    async def create(self, *, request_id: str | None = None, timeout: float | None = None) -> MachineInfo:
+    async def create(
+        self,
+        *,
+        indexes: Iterable[str] = (),
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> MachineInfo:
         """Create the machine; it has no version yet.
 
         Args:
+            indexes: Names under which its instances shall be found by values of their contexts; each version
+                says with `index_selectors` which values those are. They cannot be changed later.
             request_id: A UUID that makes repeating this very call return the stored outcome; made up if
                 absent.
             timeout: Seconds for the call with all its attempts.
 
         Raises:
+            TypeError: `indexes` is a single text.
             MachineExists: The name is taken.
             ScopeMissing: The token may not write machines.
         """
-        call = _calls.create_machine(self.name, request_id=request_id or str(uuid.uuid4()))
+        names = texts(indexes, "indexes")
+        call = _calls.create_machine(self.name, indexes=names, request_id=request_id or str(uuid.uuid4()))
         return await self._caller.call(call, timeout)
 
     async def get(self, *, timeout: float | None = None) -> MachineInfo:
@@ -112,6 +131,7 @@ class Machine:
         language: Language | None = None,
         make_current: bool = True,
         client_info: str = "",
+        index_selectors: Mapping[str, str] | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> MachineVersion:
@@ -123,12 +143,15 @@ class Machine:
             language: What the text is written in. By default the file's suffix tells; a text is JavaScript.
             make_current: Let new instances start with it.
             client_info: A note of yours, such as a commit hash; at most 256 characters.
+            index_selectors: Where in the context each index of the machine finds its values, such as
+                `{"owner": "$.public.owner"}`. What is left out is as in the current version.
             request_id: A UUID that makes repeating this very call return the stored outcome; made up if
                 absent.
             timeout: Seconds for the call with all its attempts.
 
         Raises:
             MachineNotFound: Create the machine first.
+            IndexNotFound: A selector is for an index that the machine does not have.
             ModuleRejected: The module is not a usable machine; `reason` and `metadata` say why and where.
             OSError: The file cannot be read.
             ValueError: The file's suffix tells no language.
@@ -141,6 +164,7 @@ class Machine:
             chosen,
             client_info=client_info,
             make_current=make_current,
+            index_selectors=index_selectors or {},
             request_id=request_id or str(uuid.uuid4()),
         )
         return await self._caller.call(call, timeout)
@@ -173,6 +197,7 @@ class Machine:
         *,
         states: Iterable[str] = (),
         tags: Iterable[str] = (),
+        indexes: Iterable[IndexCondition] = (),
         resume_token: str | None = None,
         on_reconnect: OnReconnect | None = None,
     ) -> MachineWatch:
@@ -184,6 +209,8 @@ class Machine:
         Args:
             states: At least one of these states is active, given as dotted paths; all instances by default.
             tags: At least one of these tags is active; all instances by default.
+            indexes: Each of these holds for a value of the instance, such as
+                `IndexCondition("owner", "=", "ann")`. The token needs the scope `indexes.read` for that.
             resume_token: Go on right after the event that carried it, without a first snapshot. The filter
                 must be the same.
             on_reconnect: Called when the connection is lost, and when it is back.
@@ -191,10 +218,11 @@ class Machine:
         Raises:
             TypeError: `states` or `tags` is a single text. All else is raised while iterating.
             MachineNotFound: There is no such machine.
+            IndexNotFound: The machine has no such index.
             ResumeTokenExpired: The history after the given token is gone.
             ResumeTokenDiverged: The server's history is not the one that the token was made for.
         """
-        watch = watch_machine(self.name, states, tags)
+        watch = watch_machine(self.name, states, tags, indexes)
         return MachineWatch(self._caller, watch, resume_token=resume_token, on_reconnect=on_reconnect)
 
     async def versions(self, *, page_size: int | None = None) -> AsyncGenerator[MachineVersion, None]:
@@ -224,6 +252,45 @@ class Machine:
             self._caller, lambda size, token: _calls.list_instances(self.name, size, token), page_size
         ):
             yield instance
+
+    async def query(
+        self,
+        index: str,
+        comparison: Comparison | None = None,
+        value: str = "",
+        *,
+        descending: bool = False,
+        page_size: int | None = None,
+    ) -> AsyncGenerator[IndexEntry, None]:
+        """List instances by their values in an index, in the order of the values.
+
+        Args:
+            index: The index's name.
+            comparison: Only values that compare like this with `value`; all by default.
+            value: What values are compared with.
+            descending: From the last value to the first.
+            page_size: How many to fetch at a time.
+
+        Raises:
+            MachineNotFound: There is no such machine.
+            IndexNotFound: The machine has no such index.
+            ScopeMissing: The token may not read indexes (`indexes.read`).
+            ValueError: There is no such comparison.
+        """
+
+        def call(size: int, token: str) -> _calls.Call[_calls.Page[IndexEntry]]:
+            return _calls.query_index(
+                self.name,
+                index,
+                comparison,
+                value,
+                descending=descending,
+                page_size=size,
+                page_token=token,
+            )
+
+        async for entry in walk(self._caller, call, page_size):
+            yield entry
 
     async def dead_letters(self, *, page_size: int | None = None) -> AsyncGenerator[DeadLetter, None]:
         """List what the machine's instances could not deliver or take, oldest first. For administrators.

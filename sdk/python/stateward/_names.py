@@ -6,6 +6,7 @@ Checks grammar before a name becomes part of a path, so a name can never address
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from .errors import InvalidName
@@ -24,6 +25,13 @@ def checked(name: str, field: str) -> str:
             metadata={"field": field},
         )
     return name
+
+
+def texts(values: Iterable[str], what: str) -> list[str]:
+    """Return a list of texts. Raises TypeError for a single text, which would be taken for its letters."""
+    if isinstance(values, str):
+        raise TypeError(f"{what} is a list of texts, got the text {values!r}")
+    return list(values)
 
 
 def machine_path(machine: str) -> str:

@@ -16,10 +16,10 @@ import grpc
 from . import _frames
 from ._auth import Metadata
 from ._calls import Stubs
-from ._convert import mode_number
+from ._convert import condition_message, mode_number
 from ._frames import Frame, MachineFrame, ManyFrame
-from ._names import instance_path, machine_path
-from .state import Mode
+from ._names import instance_path, machine_path, texts
+from .state import IndexCondition, Mode
 from .v1.subscription_service_pb2 import (
     InstanceFilter,
     WatchAdd,
@@ -84,8 +84,11 @@ def watch(machine: str, instance: str, mode: Mode) -> Watch[Frame]:
     return open_
 
 
-def watch_machine(machine: str, states: Iterable[str], tags: Iterable[str]) -> Watch[MachineFrame]:
-    chosen = InstanceFilter(states=_texts(states, "states"), tags=_texts(tags, "tags"))
+def watch_machine(
+    machine: str, states: Iterable[str], tags: Iterable[str], indexes: Iterable[IndexCondition]
+) -> Watch[MachineFrame]:
+    conditions = [condition_message(each) for each in indexes]
+    chosen = InstanceFilter(states=texts(states, "states"), tags=texts(tags, "tags"), indexes=conditions)
     parent = machine_path(machine)
 
     def open_(stubs: Stubs, *, resume_token: str, metadata: Metadata) -> Stream[MachineFrame]:
@@ -105,13 +108,6 @@ def _request(command: WatchCommand) -> WatchInstancesRequest:
         return WatchInstancesRequest(remove=WatchRemove(name=name))
     mode = mode_number(command.mode)
     return WatchInstancesRequest(add=WatchAdd(name=name, mode=mode, resume_token=command.resume_token))
-
-
-def _texts(values: Iterable[str], what: str) -> list[str]:
-    """A single text is a slip: it would be taken for its letters."""
-    if isinstance(values, str):
-        raise TypeError(f"{what} is a list of texts, got the text {values!r}")
-    return list(values)
 
 
 class _Reader(Generic[Response, Result]):

@@ -28,7 +28,10 @@ from ._retry import RetryPolicy
 from ._tls import TLS
 from ._wait import Wait
 from .state import (
+    Comparison,
     DeadLetter,
+    IndexCondition,
+    IndexEntry,
     InstanceInfo,
     Language,
     Limit,
@@ -126,9 +129,15 @@ class Machine:
         """Return a handle of an instance; no I/O. See `stateward.Machine.instance`."""
         return Instance(self._portal, self._machine.instance(name, auth_context=auth_context))
 
-    def create(self, *, request_id: str | None = None, timeout: float | None = None) -> MachineInfo:
+    def create(
+        self,
+        *,
+        indexes: Iterable[str] = (),
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> MachineInfo:
         """Create the machine. See `stateward.Machine.create`."""
-        return self._portal.run(self._machine.create(request_id=request_id, timeout=timeout))
+        return self._portal.run(self._machine.create(indexes=indexes, request_id=request_id, timeout=timeout))
 
     def get(self, *, timeout: float | None = None) -> MachineInfo:
         """Return what is known of the machine. See `stateward.Machine.get`."""
@@ -145,6 +154,7 @@ class Machine:
         language: Language | None = None,
         make_current: bool = True,
         client_info: str = "",
+        index_selectors: Mapping[str, str] | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> MachineVersion:
@@ -155,6 +165,7 @@ class Machine:
                 language=language,
                 make_current=make_current,
                 client_info=client_info,
+                index_selectors=index_selectors,
                 request_id=request_id,
                 timeout=timeout,
             )
@@ -177,12 +188,17 @@ class Machine:
         *,
         states: Iterable[str] = (),
         tags: Iterable[str] = (),
+        indexes: Iterable[IndexCondition] = (),
         resume_token: str | None = None,
         on_reconnect: OnReconnect | None = None,
     ) -> Generator[MachineEvent, None, None]:
         """Watch the machine's instances. See `stateward.Machine.watch`."""
         events = self._machine.watch(
-            states=states, tags=tags, resume_token=resume_token, on_reconnect=on_reconnect
+            states=states,
+            tags=tags,
+            indexes=indexes,
+            resume_token=resume_token,
+            on_reconnect=on_reconnect,
         )
         return self._portal.iterate(events, close=events.aclose)
 
@@ -193,6 +209,19 @@ class Machine:
     def instances(self, *, page_size: int | None = None) -> Generator[InstanceInfo, None, None]:
         """List the machine's instances, oldest first. See `stateward.Machine.instances`."""
         return self._portal.iterate(self._machine.instances(page_size=page_size))
+
+    def query(
+        self,
+        index: str,
+        comparison: Comparison | None = None,
+        value: str = "",
+        *,
+        descending: bool = False,
+        page_size: int | None = None,
+    ) -> Generator[IndexEntry, None, None]:
+        """List instances by their values in an index. See `stateward.Machine.query`."""
+        entries = self._machine.query(index, comparison, value, descending=descending, page_size=page_size)
+        return self._portal.iterate(entries)
 
     def dead_letters(self, *, page_size: int | None = None) -> Generator[DeadLetter, None, None]:
         """List what could not be delivered, oldest first. See `stateward.Machine.dead_letters`."""

@@ -15,6 +15,7 @@
     │   ├── MachineNotFound
     │   ├── VersionNotFound
     │   ├── InstanceNotFound
+    │   ├── IndexNotFound                   indexes are named when a machine is created
     │   ├── TimerNotFound                   it has fired, was cancelled, or never was
     │   └── DeadLetterNotFound              it was retried or discarded
     ├── AlreadyExists                     decide
@@ -169,6 +170,10 @@ class InstanceNotFound(NotFound):
     """The machine has no such instance."""
 
 
+class IndexNotFound(NotFound):
+    """The machine has no such index: indexes are named when a machine is created."""
+
+
 class TimerNotFound(NotFound):
     """The instance has no such pending timer: it has fired, was cancelled, or never was."""
 
@@ -220,7 +225,8 @@ class DeadLetterNotRetryable(FailedPrecondition):
 class MachineFault(FailedPrecondition):
     """The machine's own code failed on this event, and nothing changed; `reason` says how.
 
-    It threw, looped, took too long, needed too much memory, or made a context that cannot be stored.
+    It threw, looped, took too long, needed too much memory, or made a context that cannot be stored or does
+    not fit an index.
     """
 
 
@@ -317,6 +323,7 @@ _BY_REASON: dict[str, type[StatewardError]] = {
     "MACHINE_NOT_FOUND": MachineNotFound,
     "VERSION_NOT_FOUND": VersionNotFound,
     "INSTANCE_NOT_FOUND": InstanceNotFound,
+    "INDEX_NOT_FOUND": IndexNotFound,
     "TIMER_NOT_FOUND": TimerNotFound,
     "DEAD_LETTER_NOT_FOUND": DeadLetterNotFound,
     "MACHINE_EXISTS": MachineExists,
@@ -332,6 +339,7 @@ _BY_REASON: dict[str, type[StatewardError]] = {
     "MACHINE_OUT_OF_MEMORY": MachineFault,
     "CONTEXT_TOO_LARGE": MachineFault,
     "CONTEXT_NOT_JSON": MachineFault,
+    "INDEX_TOO_LARGE": MachineFault,
     "EVENT_UNSERIALIZABLE": MachineFault,
     "UNKNOWN_EFFECT": MachineFault,
     "REVISION_MISMATCH": RevisionMismatch,

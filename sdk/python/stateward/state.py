@@ -21,6 +21,9 @@ StateValue: TypeAlias = "str | dict[str, StateValue]"
 Mode: TypeAlias = Literal["latest", "every_transition"]
 """How much of the history a subscription carries."""
 
+Comparison: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
+"""How a value in an index compares with another text, by code point."""
+
 Language: TypeAlias = Literal["typescript", "javascript"]
 """What the text of a module is written in."""
 
@@ -240,6 +243,8 @@ class MachineInfo:
     """Id of the version that new instances start with; None until one is uploaded."""
     create_time: datetime
     """When the machine was created, in UTC."""
+    indexes: tuple[str, ...] = ()
+    """Names under which its instances can be found by values of their contexts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +263,8 @@ class MachineVersion:
     """Size of the module's text."""
     create_time: datetime
     """When the version was uploaded, in UTC."""
+    index_selectors: dict[str, str] = field(default_factory=dict, hash=False)
+    """Where in the context each index of the machine finds its values, by the index's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +287,28 @@ class InstanceInfo:
     """When the instance was created, in UTC."""
     paused: bool = False
     """Callers' events are refused, and all else waits, until it is resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCondition:
+    """Something that must hold of a value in an index, such as `IndexCondition("owner", "=", "ann")`."""
+
+    index: str
+    """The index's name."""
+    comparison: Comparison
+    """How a value must compare with `value`."""
+    value: str
+    """What values are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """An instance and a value by which an index finds it."""
+
+    instance: InstanceInfo
+    """The instance."""
+    value: str
+    """The value. An instance with several values has as many entries."""
 
 
 @dataclass(frozen=True, slots=True)

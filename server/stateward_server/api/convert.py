@@ -118,6 +118,7 @@ def machine(entry: Machine) -> machine_pb2.Machine:
         name=machine_path(entry.name),
         current_version=version_path(entry.name, current.id) if current else "",
         create_time=timestamp(entry.created_at),
+        indexes=entry.indexes,
     )
 
 
@@ -129,6 +130,7 @@ def version(entry: Version) -> machine_pb2.MachineVersion:
         client_info=entry.client_info,
         source_bytes=entry.source_bytes,
         create_time=timestamp(entry.created_at),
+        index_selectors=dict(entry.selectors),
     )
 
 

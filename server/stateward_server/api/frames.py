@@ -7,7 +7,7 @@ from typing import assert_never
 from google.rpc import code_pb2, status_pb2
 
 from stateward.v1 import subscription_service_pb2 as pb
-from stateward_server.api import convert
+from stateward_server.api import convert, convert_index
 from stateward_server.api.paths import instance_path
 from stateward_server.api.status import message_of
 from stateward_server.model.errors import InvalidArgument
@@ -50,11 +50,14 @@ def is_every(mode: int) -> bool:
 
 def chosen(message: pb.InstanceFilter) -> Filter:
     """Return the filter. Raises InvalidArgument (INVALID_FIELD)."""
-    if len(message.states) > _MAX_FILTER or len(message.tags) > _MAX_FILTER:
+    if max(len(message.states), len(message.tags), len(message.indexes)) > _MAX_FILTER:
         raise InvalidArgument(
-            "INVALID_FIELD", f"a filter names at most {_MAX_FILTER} states and tags", field="filter"
+            "INVALID_FIELD",
+            f"a filter names at most {_MAX_FILTER} states, tags and conditions on indexes",
+            field="filter",
         )
-    return Filter(frozenset(message.states), frozenset(message.tags))
+    conditions = frozenset(map(convert_index.condition, message.indexes))
+    return Filter(frozenset(message.states), frozenset(message.tags), conditions)
 
 
 def response(frame: Frame, epoch: int) -> pb.WatchInstanceResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stateward.v1 import instance_service_pb2 as pb
 from stateward.v1 import instance_service_pb2_grpc as rpc
-from stateward_server.api import convert, convert_mail
+from stateward_server.api import convert, convert_index, convert_mail
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.outcomes import Outcomes, nothing
 from stateward_server.api.paging import PageTokens, fitting, page_size
@@ -68,6 +68,26 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         return pb.ListInstancesResponse(
             instances=[convert.listed_instance(each) for each in found[:size]],
             next_page_token=self._pages.encode(listing, [found[size - 1].instance.uid]) if more else "",
+        )
+
+    async def QueryIndex(self, request: pb.QueryIndexRequest, _context: Context) -> pb.QueryIndexResponse:
+        org = caller.get().org
+        machine = parse_machine(request.parent, "parent")
+        query = convert_index.query(request)
+        size = page_size(request.page_size)
+        comparison = "" if query.comparison is None else query.comparison.value
+        order = "descending" if query.descending else "ascending"
+        listing = (org, "index", machine, query.index, comparison, query.value, order)
+        after = None
+        if request.page_token:
+            value, name = self._pages.decode(listing, request.page_token)
+            after = (value, name)
+        found = await self._query.index(org, machine, query, after, size + 1)
+        page = fitting((convert_index.entry(each) for each in found), size)
+        last = found[len(page) - 1] if len(page) < len(found) else None
+        place = [last.value, last.loaded.instance.key.name] if last else []
+        return pb.QueryIndexResponse(
+            entries=page, next_page_token=self._pages.encode(listing, place) if last else ""
         )
 
     async def DeleteInstance(

@@ -33,12 +33,13 @@ class MachineServicer(rpc.MachineServiceServicer):
     ) -> pb.CreateMachineResponse:
         org = caller.get().org
         name = machine_name(request.machine_id)
+        indexes = tuple(request.indexes)
         machine = await self._outcomes.once(
             org,
             "CreateMachine",
             request.request_id,
-            (name,),
-            do=lambda record: self._machines.create(org, name, record),
+            (name, *sorted(indexes)),
+            do=lambda record: self._machines.create(org, name, record, indexes=indexes),
             again=lambda _: self._machines.get(org, name),
         )
         return pb.CreateMachineResponse(machine=convert.machine(machine))
@@ -116,13 +117,21 @@ class MachineServicer(rpc.MachineServiceServicer):
         # Zipping megabytes would hold up every other call.
         module = await asyncio.to_thread(self._module, request)
         current = request.make_current
+        selectors = dict(request.index_selectors)
+        flat = (text for pair in sorted(selectors.items()) for text in pair)
         version = await self._outcomes.once(
             org,
             "CreateMachineVersion",
             request.request_id,
-            (name, module.source, module.language.value, request.client_info, str(current)),
+            (name, module.source, module.language.value, request.client_info, str(current), *flat),
             do=lambda record: self._machines.publish(
-                org, name, module, request.client_info, make_current=current, request=record
+                org,
+                name,
+                module,
+                request.client_info,
+                make_current=current,
+                index_selectors=selectors,
+                request=record,
             ),
             again=lambda stored: self._machines.version(org, name, VersionId(stored)),
         )

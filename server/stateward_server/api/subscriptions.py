@@ -17,10 +17,11 @@ from stateward.v1 import subscription_service_pb2_grpc as rpc
 from stateward_server.api import frames
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.paths import parse_instance, parse_machine
-from stateward_server.catalog.catalog import Machines
+from stateward_server.auth.scopes import INDEXES
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.frame import Changes, Frame
 from stateward_server.model.names import OrgId
+from stateward_server.query.query import Query
 from stateward_server.watch.machine import MachineWatch
 from stateward_server.watch.many import ManyWatches
 from stateward_server.watch.watch import Watch
@@ -31,10 +32,10 @@ _WRITTEN = 64
 class SubscriptionServicer(rpc.SubscriptionServiceServicer):
     """Converts requests, opens watches, converts frames."""
 
-    def __init__(self, watch: Watch, machine_watch: MachineWatch, machines: Machines, epoch: int) -> None:
+    def __init__(self, watch: Watch, machine_watch: MachineWatch, query: Query, epoch: int) -> None:
         self._watch = watch
         self._machine_watch = machine_watch
-        self._machines = machines
+        self._query = query
         self._epoch = epoch
         self._written: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 
@@ -67,8 +68,10 @@ class SubscriptionServicer(rpc.SubscriptionServiceServicer):
     ) -> AsyncIterator[pb.WatchMachineResponse]:
         who = caller.get()
         machine = parse_machine(request.parent, "parent")
-        await self._machines.get(who.org, machine)
         chosen = frames.chosen(request.filter)
+        if chosen.indexes:
+            who.require(INDEXES)
+        await self._query.check_indexes(who.org, machine, {each.index for each in chosen.indexes})
         stream = self._machine_watch.stream(who.org, machine, who.auth_json, chosen, request.resume_token)
         async with aclosing(stream):
             async for frame in stream:

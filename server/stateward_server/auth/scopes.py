@@ -5,6 +5,7 @@ from __future__ import annotations
 ADMIN: frozenset[str] = frozenset(
     {
         "events.write",
+        "indexes.read",
         "instances.admin",
         "instances.read",
         "instances.write",
@@ -21,6 +22,9 @@ ADMIN: frozenset[str] = frozenset(
 
 PRODUCTION: frozenset[str] = frozenset({"events.write", "instances.write", "state.read"})
 """What tokens of an application's end users hold."""
+
+INDEXES = "indexes.read"
+"""Needed to see values of indexes, or to choose by them."""
 
 ACT_AS = "org.keys.write"
 """Needed to speak for somebody else."""
@@ -43,6 +47,7 @@ BY_METHOD: dict[str, str] = {
     _INSTANCES + "CreateInstance": "instances.write",
     _INSTANCES + "GetInstance": "state.read",
     _INSTANCES + "ListInstances": "instances.read",
+    _INSTANCES + "QueryIndex": INDEXES,
     _INSTANCES + "DeleteInstance": "instances.admin",
     _INSTANCES + "SendEvent": "events.write",
     _INSTANCES + "ListTransitions": "instances.admin",

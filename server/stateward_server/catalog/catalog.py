@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stateward_server.model.errors import (
@@ -14,6 +14,7 @@ from stateward_server.model.errors import (
     no_machine,
     no_version,
 )
+from stateward_server.model.index import index_names, selectors
 from stateward_server.model.limits import ModuleLimits
 from stateward_server.model.machine import Language, Machine, Module, RequestRecord, Version
 from stateward_server.model.names import MachineName, OrgId, VersionId, mint
@@ -39,9 +40,16 @@ class Machines:
         self._entropy = entropy
         self._limits = limits or ModuleLimits()
 
-    async def create(self, org: OrgId, name: MachineName, request: RequestRecord | None = None) -> Machine:
-        """Create a machine without versions. Raises AlreadyExists."""
-        machine = Machine(org, name, None, self._clock.now_ms())
+    async def create(
+        self,
+        org: OrgId,
+        name: MachineName,
+        request: RequestRecord | None = None,
+        *,
+        indexes: Sequence[str] = (),
+    ) -> Machine:
+        """Create a machine without versions. Raises AlreadyExists, InvalidArgument."""
+        machine = Machine(org, name, None, self._clock.now_ms(), index_names(indexes))
         if not await self._store.create_machine(machine, request):
             raise AlreadyExists("MACHINE_EXISTS", f"there is a machine {name!r} already", machine=name)
         return machine
@@ -75,10 +83,16 @@ class Machines:
         client_info: str,
         *,
         make_current: bool,
+        index_selectors: Mapping[str, str] | None = None,
         request: RequestRecord | None = None,
     ) -> Version:
-        """Check a module and make it a version. Raises NotFound, InvalidArgument (MODULE_*)."""
-        await self.get(org, name)
+        """Check a module and make it a version. Raises NotFound, InvalidArgument (MODULE_*, INVALID_FIELD).
+
+        Indexes without a selector of their own take that of the current version.
+        """
+        machine = await self.get(org, name)
+        before = machine.current_version.selectors if machine.current_version else ()
+        module = replace(module, selectors=selectors(name, machine.indexes, index_selectors or {}, before))
         inspection = await self._host.inspect(module)
         version = Version(
             id=VersionId(mint("ver", self._entropy.token_bytes(16))),
@@ -88,6 +102,7 @@ class Machines:
             client_info=client_info,
             source_bytes=len(module.source.encode()),
             created_at=self._clock.now_ms(),
+            selectors=module.selectors,
         )
         if request is not None:
             request = replace(request, outcome=version.id)

@@ -147,6 +147,35 @@ async def list_(session: Session, machine: str, *, limit: int | None) -> None:
     )
 
 
+@instances.command("query")
+@machine_option
+@click.option(
+    "--index",
+    required=True,
+    callback=values.checked(values.wanted),
+    metavar="INDEX[=VALUE]",
+    help="The index, with what its values shall be if not all are wanted; also !=, <, <=, >, >=.",
+)
+@click.option("--descending", is_flag=True, help="From the last value to the first.")
+@limit_option
+@client_command
+async def query(
+    session: Session, machine: str, *, index: values.Wanted, descending: bool, limit: int | None
+) -> None:
+    """List instances by their values in an index."""
+    name, comparison, value = index
+    async with session.connect() as client:
+        entries = client.machine(machine).query(name, comparison, value, descending=descending)
+        found = await take(entries, limit)
+    session.output.listing(
+        "entries",
+        [shapes.entry(each) for each in found],
+        shapes.ENTRY_COLUMNS,
+        [shapes.entry_row(each) for each in found],
+        empty=f"No instance has such a value in index {name}.",
+    )
+
+
 @instances.command("watch")
 @machine_option
 @instance_option

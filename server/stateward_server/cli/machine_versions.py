@@ -36,6 +36,7 @@ async def create(
     file: Path | None,
     xstate: str | None,
     client_info: str,
+    index_selectors: dict[str, str] | None,
     make_current: bool,
 ) -> None:
     """Upload a module as a new version of a machine."""
@@ -44,7 +45,14 @@ async def create(
         raise click.UsageError("Name the module with --node FILE or --file FILE.")
     async with session.connect() as client:
         handle = client.machine(machine)
-        version = await upload(session, handle, module, make_current=make_current, client_info=client_info)
+        version = await upload(
+            session,
+            handle,
+            module,
+            make_current=make_current,
+            client_info=client_info,
+            index_selectors=index_selectors,
+        )
     text = f"Created version {version.id} of machine {machine}{', now current' if make_current else ''}."
     session.output.done(text, {**shapes.version(version), "current": make_current})
 

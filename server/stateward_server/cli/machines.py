@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from stateward import errors
-from stateward_server.cli import shapes
+from stateward import IndexCondition, errors
+from stateward_server.cli import shapes, values
 from stateward_server.cli.failure import Failure
 from stateward_server.cli.modules import module_options, prepare, upload
 from stateward_server.cli.options import auth_context_option, limit_option, named
@@ -24,6 +24,9 @@ def machines() -> None:
 
 @machines.command("create")
 @named("machine")
+@click.option(
+    "--index", "indexes", multiple=True, metavar="NAME", help="An index of its instances; can be repeated."
+)
 @module_options(required=False)
 @client_command
 async def create(
@@ -34,21 +37,31 @@ async def create(
     file: Path | None,
     xstate: str | None,
     client_info: str,
+    indexes: tuple[str, ...],
+    index_selectors: dict[str, str] | None,
 ) -> None:
     """Create a machine, with a first version if given.
 
     The version becomes the current one. If the module is refused, the machine is not created.
+    Indexes cannot be added later.
     """
     module = prepare(session, node=node, file=file, xstate=xstate)
     async with session.connect() as client:
         handle = client.machine(machine)
-        await handle.create()
+        await handle.create(indexes=indexes)
         if module is None:
             session.output.done(f"Created machine {machine}.", shapes.machine(await handle.get()))
             return
         try:
-            version = await upload(session, handle, module, make_current=True, client_info=client_info)
-        except (errors.ModuleRejected, Failure):
+            version = await upload(
+                session,
+                handle,
+                module,
+                make_current=True,
+                client_info=client_info,
+                index_selectors=index_selectors,
+            )
+        except (errors.InvalidArgument, errors.IndexNotFound, Failure):
             # So that the same command works once the module is mended.
             await handle.delete()
             raise
@@ -70,6 +83,7 @@ async def get(session: Session, machine: str) -> None:
         [
             ("machine", info.name),
             ("current version", info.current_version or "-"),
+            ("indexes", ", ".join(info.indexes) or "-"),
             ("created", shapes.moment(info.create_time)),
         ],
         shapes.machine(info),
@@ -96,6 +110,14 @@ async def list_(session: Session, limit: int | None) -> None:
 @named("machine")
 @click.option("--state", "states", multiple=True, metavar="PATH", help="In this state; several mean any.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; several mean any.")
+@click.option(
+    "--index",
+    "indexes",
+    multiple=True,
+    callback=values.each_checked(values.condition),
+    metavar="INDEX=VALUE",
+    help="With such a value in an index; also !=, <, <=, >, >=. Several mean all.",
+)
 @auth_context_option
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after this many lines.")
 @client_command
@@ -105,6 +127,7 @@ async def watch(
     *,
     states: tuple[str, ...],
     tags: tuple[str, ...],
+    indexes: tuple[IndexCondition, ...],
     auth_context: dict[str, Any] | None,
     count: int | None,
 ) -> None:
@@ -116,7 +139,7 @@ async def watch(
     seen = 0
     async with session.connect() as connected:
         client = connected if auth_context is None else connected.acting_as(auth_context)
-        async with client.machine(machine).watch(states=states, tags=tags) as events:
+        async with client.machine(machine).watch(states=states, tags=tags, indexes=indexes) as events:
             async for event in events:
                 if session.output.as_json:
                     session.output.document(shapes.event(event))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from stateward import Machine, MachineVersion, errors
-from stateward_server.cli import bundle, deno
+from stateward_server.cli import bundle, deno, values
 from stateward_server.cli.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,6 +23,13 @@ def module_options(*, required: bool) -> Callable[[F], F]:
 
     def decorate(work: F) -> F:
         for option in (
+            click.option(
+                "--index-selectors",
+                callback=values.checked(values.selectors),
+                metavar="JSON",
+                help='Where indexes find values, such as \'{"owner": "$.public.owner"}\'; those left out as'
+                " in the current version.",
+            ),
             click.option(
                 "--client-info",
                 default="",
@@ -77,13 +84,23 @@ def prepare(
 
 
 async def upload(
-    session: Session, machine: Machine, module: bundle.Module, *, make_current: bool, client_info: str
+    session: Session,
+    machine: Machine,
+    module: bundle.Module,
+    *,
+    make_current: bool,
+    client_info: str,
+    index_selectors: dict[str, str] | None,
 ) -> MachineVersion:
     """Send a module, and say where in the user's own file a refusal points."""
     try:
         with session.output.progress(f"Uploading {module.path.name} …"):
             version = await machine.upload(
-                module.text, language=module.language, make_current=make_current, client_info=client_info
+                module.text,
+                language=module.language,
+                make_current=make_current,
+                client_info=client_info,
+                index_selectors=index_selectors,
             )
     except errors.ModuleRejected as refused:
         raise _placed(refused, module) from refused

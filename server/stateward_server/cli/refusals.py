@@ -29,6 +29,7 @@ _HINTS = {
     "MACHINE_HAS_INSTANCES": "delete them first: stateward instances list --machine {machine}",
     "INSTANCE_ENDED": "start another instance",
     "INSTANCE_PAUSED": "resume it: stateward instances resume --machine {machine} --instance {instance}",
+    "INDEX_NOT_FOUND": "see its indexes: stateward machines get {machine}",
     "TIMER_NOT_FOUND": "see the timers: stateward instances timers --machine NAME --instance NAME",
     "DEAD_LETTER_NOT_FOUND": "see the dead letters: stateward dead-letters list --machine NAME",
     "DEAD_LETTER_NOT_RETRYABLE": "throw it away: stateward dead-letters discard --id {dead_letter} …",

@@ -12,6 +12,7 @@ from stateward import (
     Changed,
     DeadLetter,
     Entered,
+    IndexEntry,
     InstanceInfo,
     Left,
     Limit,
@@ -32,6 +33,7 @@ Facts = list[tuple[str, str]]
 MACHINE_COLUMNS = ("MACHINE", "CURRENT VERSION", "CREATED")
 VERSION_COLUMNS = ("VERSION", "XSTATE", "SIZE", "CLIENT INFO", "CREATED", "CURRENT")
 INSTANCE_COLUMNS = ("INSTANCE", "REVISION", "STATUS", "VERSION", "CREATED")
+ENTRY_COLUMNS = ("VALUE", *INSTANCE_COLUMNS)
 TIMER_COLUMNS = ("TIMER", "DUE", "EVENT", "TARGET")
 LETTER_COLUMNS = ("ID", "INSTANCE", "KIND", "ABOUT", "TARGET", "REASON", "ATTEMPTS", "CREATED")
 LIMIT_COLUMNS = ("NAME", "LIMIT", "WHAT", "REASON")
@@ -42,6 +44,7 @@ def machine(info: MachineInfo) -> Document:
     return {
         "machine": info.name,
         "current_version": info.current_version,
+        "indexes": list(info.indexes),
         "create_time": timestamp(info.create_time),
     }
 
@@ -57,6 +60,7 @@ def version(info: MachineVersion) -> Document:
         "xstate": info.xstate_version,
         "client_info": info.client_info,
         "source_bytes": info.source_bytes,
+        "index_selectors": info.index_selectors,
         "create_time": timestamp(info.create_time),
     }
 
@@ -81,6 +85,14 @@ def instance(info: InstanceInfo) -> Document:
 def instance_row(info: InstanceInfo) -> tuple[str, ...]:
     status = "paused" if info.paused else standing(info.status.value, settled=info.settled)
     return info.name, str(info.revision), status, info.version, second(info.create_time)
+
+
+def entry(found: IndexEntry) -> Document:
+    return {"value": found.value, **instance(found.instance)}
+
+
+def entry_row(found: IndexEntry) -> tuple[str, ...]:
+    return (found.value, *instance_row(found.instance))
 
 
 def state(seen: State) -> Document:

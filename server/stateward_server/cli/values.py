@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from stateward import Wait
+from stateward import Comparison, IndexCondition, Wait
 
 T = TypeVar("T")
+Wanted = tuple[str, Comparison | None, str]
+"""An index, and how its values shall compare with a text, if not all are wanted."""
 
 _POINTS = {"committed": Wait.COMMITTED, "settled": Wait.SETTLED, "done": Wait.DONE}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_CONDITION = re.compile(r"([A-Za-z0-9_-]{1,128})(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -28,6 +31,20 @@ def checked(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> T | None:
         try:
             return None if value is None else parse(value)
+        except ValueError as wrong:
+            raise click.BadParameter(str(wrong), ctx, param) from wrong
+
+    return callback
+
+
+def each_checked(
+    parse: Callable[[str], T],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[T, ...]]:
+    """The same for an option that can be given several times."""
+
+    def callback(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[T, ...]:
+        try:
+            return tuple(map(parse, given))
         except ValueError as wrong:
             raise click.BadParameter(str(wrong), ctx, param) from wrong
 
@@ -76,6 +93,30 @@ def wait(text: str) -> Wait:
     if kind == "tag" and target:
         return Wait.tag(target)
     raise ValueError(f"{text!r} is none of committed, settled, done, state=PATH, tag=TAG")
+
+
+def selectors(text: str) -> dict[str, str]:
+    """Parse selectors of indexes: a JSON object of texts."""
+    parsed = json_object(text)
+    if all(isinstance(selector, str) for selector in parsed.values()):
+        return parsed
+    raise ValueError(f'{text} has a selector that is no text: write \'{{"owner": "$.public.owner"}}\'')
+
+
+def wanted(text: str) -> Wanted:
+    """Parse an index, with or without a condition."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,128}", text):
+        return text, None, ""
+    found = condition(text)
+    return found.index, found.comparison, found.value
+
+
+def condition(text: str) -> IndexCondition:
+    """Parse a condition on an index."""
+    found = _CONDITION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not INDEX=VALUE; there are also !=, <, <=, >, >=")
+    return IndexCondition(found[1], cast(Comparison, found[2]), found[3])
 
 
 def _json(text: str) -> Any:

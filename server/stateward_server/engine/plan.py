@@ -54,6 +54,7 @@ def plan(
                 view=step.view,
                 version=instance.version,
                 request=envelope.request,
+                indexes=step.indexes,
             )
         )
         if isinstance(envelope.input, TimerInput):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from stateward_server.model.index import IndexCondition
 from stateward_server.model.ledger import Instance, Transition
-from stateward_server.model.step import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,19 @@ Frame: TypeAlias = Snapshot | Changes | Progress | Draining
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Chooses instances by state and tag; empty chooses all."""
+    """Chooses instances by state, tag and values of indexes; empty chooses all."""
 
     states: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    indexes: frozenset[IndexCondition] = frozenset()
 
-    def matches(self, view: View) -> bool:
-        """Tell whether one of the states, and one of the tags, is active."""
-        return (not self.states or not self.states.isdisjoint(view.states)) and (
-            not self.tags or not self.tags.isdisjoint(view.tags)
+    def matches(self, transition: Transition) -> bool:
+        """Tell whether one of the states, and one of the tags, is active, and every condition holds."""
+        view = transition.view
+        return (
+            (not self.states or not self.states.isdisjoint(view.states))
+            and (not self.tags or not self.tags.isdisjoint(view.tags))
+            and all(each.holds(transition.indexes) for each in self.indexes)
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from stateward_server.model.index import NO_ENTRIES, IndexEntries
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
 from stateward_server.model.outbox import Parcel
@@ -76,6 +77,8 @@ class Transition:
     view: View
     version: VersionId
     request: RequestTag | None
+    indexes: IndexEntries = NO_ENTRIES
+    """The values by which indexes find the instance in this state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ class ApiLimits:
     token_bytes: int = 16_384
     auth_context_bytes: int = 16_384
     filter_terms: int = 100
+    indexes: int = 16
+    """Indexes of one machine."""
+    selector_characters: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,9 @@ class HostLimits:
     """Memory a process may hold resident before it is killed."""
     context_bytes: int = 400_000
     """The JSON of a context."""
+    index_values: int = 100
+    """Values that one index finds in one state."""
+    index_value_bytes: int = 1_024
     iterations: int = 10_000
     """Microsteps in one step, after which the machine is said to loop."""
     log_bytes: int = 16_000
@@ -184,6 +190,31 @@ def published(limits: Limits) -> tuple[Limit, ...]:
         ),
         Limit(
             "context_bytes", hosts.context_bytes, size, "A context, as JSON", unchanged, "CONTEXT_TOO_LARGE"
+        ),
+        Limit("indexes", api.indexes, count, "Indexes of one machine", "", "INVALID_FIELD"),
+        Limit(
+            "selector_characters",
+            api.selector_characters,
+            characters,
+            "Selector of an index",
+            "",
+            "INVALID_FIELD",
+        ),
+        Limit(
+            "index_values",
+            hosts.index_values,
+            count,
+            "Values that one index finds in one state",
+            unchanged,
+            "INDEX_TOO_LARGE",
+        ),
+        Limit(
+            "index_value_bytes",
+            hosts.index_value_bytes,
+            size,
+            "A value in an index",
+            unchanged,
+            "INDEX_TOO_LARGE",
         ),
         Limit("step_ms", hosts.deadline_ms, ms, "Time to compute one step", killed, "MACHINE_TIMED_OUT"),
         Limit(
@@ -274,7 +305,14 @@ def published(limits: Limits) -> tuple[Limit, ...]:
             "SUBSCRIBER_TOO_SLOW",
         ),
         Limit("watch_progress_ms", watch.progress_ms, ms, "Silence on a stream", "a `progress` frame comes"),
-        Limit("filter_terms", api.filter_terms, count, "States, or tags, in one filter", "", "INVALID_FIELD"),
+        Limit(
+            "filter_terms",
+            api.filter_terms,
+            count,
+            "States, tags, or conditions on indexes, in one filter",
+            "",
+            "INVALID_FIELD",
+        ),
         Limit("token_bytes", api.token_bytes, size, "A bearer token", "", "TOKEN_INVALID"),
         Limit(
             "auth_context_bytes",

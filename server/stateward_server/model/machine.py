@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from stateward_server.model.index import Selectors
 from stateward_server.model.names import MachineName, OrgId, VersionId
 
 
@@ -21,6 +22,8 @@ class Module:
 
     source: str
     language: Language
+    selectors: Selectors = ()
+    """Where in the context the indexes of its machine find their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Version:
     client_info: str
     source_bytes: int
     created_at: int
+    selectors: Selectors = ()
+    """Those of its module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Machine:
     name: MachineName
     current_version: Version | None
     created_at: int
+    indexes: tuple[str, ...] = ()
+    """Names under which its instances can be found, sorted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ def instance_name(text: str) -> InstanceName:
     return InstanceName(_checked(text, "instance"))
 
 
+def index_name(text: str) -> str:
+    """Check the name of an index. Raises InvalidArgument (INVALID_NAME)."""
+    return _checked(text, "index")
+
+
 def version_id(text: str) -> VersionId:
     """Check a machine version's id. Raises InvalidArgument (INVALID_NAME)."""
     if not _ID.fullmatch(text) or not text.startswith("ver_"):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from stateward_server.model.index import NO_ENTRIES, IndexEntries
+
 
 class Status(Enum):
     """Where a machine stands in its own life, in XState's words."""
@@ -147,6 +149,7 @@ class Step:
     """What goes to other instances, in order."""
     output_json: str | None = None
     """The output of a machine that has just reached its end, or the error it ended on."""
+    indexes: IndexEntries = NO_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from stateward_server.model.index import IndexQuery
 from stateward_server.model.ledger import (
     Commit,
     CommitResult,
@@ -162,6 +163,28 @@ class Retention(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry of an index: an instance, and one of the values of its last transition."""
+
+    value: str
+    loaded: Loaded
+
+
+class Indexes(Protocol):
+    """Instances by the values of their last transitions. Every commit keeps them up to date."""
+
+    async def query_index(
+        self, org: OrgId, machine: MachineName, query: IndexQuery, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[Found]:
+        """Return up to `limit` entries that the query wants, by (value, instance name).
+
+        Beyond the place `after`, which is before it where the query is descending. Text is ordered by code
+        point.
+        """
+        ...
+
+
 class Timers(Protocol):
     """Pending timers of all instances, by due time."""
 
@@ -280,7 +303,9 @@ class StoreFault(Exception):
     """The store could not do its work (disk full, I/O error); nothing was written."""
 
 
-class Store(Ledger, ChangeLog, Retention, Timers, Outbox, DeadLetters, Catalog, Requests, Access, Protocol):
+class Store(
+    Ledger, ChangeLog, Retention, Indexes, Timers, Outbox, DeadLetters, Catalog, Requests, Access, Protocol
+):
     """One store in all its roles."""
 
     @property

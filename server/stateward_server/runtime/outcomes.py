@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from stateward_server.model.index import NO_ENTRIES
 from stateward_server.model.step import (
     CancelTimer,
     Denied,
@@ -76,12 +77,15 @@ def start_reply(wire: Wire) -> Outcome:
 def outcome(wire: Wire, given: Input | None) -> Outcome:
     kind = wire[0]
     if kind == 0:
-        _, event, snapshot, value, states, tags, public, status, settled, timers, effects, output = wire
+        _, event, snapshot, value, states, tags, public, status, settled, timers, effects, output, found = (
+            wire
+        )
         if event is None:
             event = _given_text(given)
         view = View(value, tuple(states), tuple(tags), public, _STATUS[status], settled)
         ops = tuple(map(_timer, timers)) if timers else ()
-        return Step(event, snapshot, view, ops, effects, (), output)
+        entries = frozenset((str(index), str(value)) for index, value in found) if found else NO_ENTRIES
+        return Step(event, snapshot, view, ops, effects, (), output, entries)
     if kind == 1:
         return Denied(wire[1])
     if kind == 2:

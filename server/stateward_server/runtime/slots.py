@@ -12,6 +12,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, cast
 
+from stateward_server.model.index import selector_path
 from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language, Module
 from stateward_server.model.names import InstanceUid, VersionId
@@ -245,12 +246,15 @@ async def load(process: HostProcess, module: Module, limits: HostLimits) -> tupl
         "authoriserMs": limits.authoriser_ms,
         "logBytes": limits.log_bytes,
         "logLines": limits.log_lines,
+        "indexValues": limits.index_values,
+        "indexValueBytes": limits.index_value_bytes,
     }
+    selectors = [[index, selector_path(text)] for index, text in module.selectors]
     language = "ts" if module.language is Language.TYPESCRIPT else "js"
     too_slow = Broken("MODULE_TIMED_OUT", f"the module took more than {limits.load_ms} ms to evaluate")
     try:
         async with asyncio.timeout(limits.load_ms / 1000):
-            result = await process.request("load", module.source, language, bounds)
+            result = await process.request("load", module.source, language, bounds, selectors)
     except TimeoutError:
         process.kill()
         raise too_slow from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stateward_server.model.index import NO_ENTRIES, IndexEntries
 from stateward_server.model.ledger import (
     Cause,
     Commit,
@@ -53,7 +54,12 @@ def sample_instance(uid: int = 1, name: str | None = None, version: VersionId = 
 
 
 def sample_transition(
-    revision: int, request: str | None = None, *, settled: bool = True, version: VersionId = VERSION
+    revision: int,
+    request: str | None = None,
+    *,
+    settled: bool = True,
+    version: VersionId = VERSION,
+    indexes: IndexEntries = NO_ENTRIES,
 ) -> Transition:
     """Return a transition whose every field depends on its revision."""
     return Transition(
@@ -73,6 +79,7 @@ def sample_transition(
         ),
         version=version,
         request=None if request is None else RequestTag(request, f"digest of {request}".encode()),
+        indexes=indexes,
     )
 
 

@@ -18,6 +18,7 @@ from stateward_server.ports.store import Store
 from stateward_server.testing.store_suite_catalog import AccessSuite, CatalogSuite
 from stateward_server.testing.store_suite_changes import ChangeSuite, RetentionSuite
 from stateward_server.testing.store_suite_commits import CommitSuite
+from stateward_server.testing.store_suite_indexes import IndexSuite
 from stateward_server.testing.store_suite_mail import HeadSuite, LetterSuite, OutboxSuite
 from stateward_server.testing.store_suite_reads import DeletionSuite, ReadSuite, TimerSuite
 
@@ -32,6 +33,7 @@ class StoreSuite(
     DeletionSuite,
     ChangeSuite,
     RetentionSuite,
+    IndexSuite,
     CatalogSuite,
     AccessSuite,
 ):

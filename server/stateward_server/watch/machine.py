@@ -236,11 +236,11 @@ class _Reader:
     async def _ask(self, states: Sequence[tuple[Instance, Transition]]) -> None:
         """Learn at once what `_visible` will want to know one by one."""
         if len(states) > 1:
-            matching = [each for each in states if self._chosen.matches(each[1].view)]
+            matching = [each for each in states if self._chosen.matches(each[1])]
             await self._sources.readers.ask(matching, self._auth_json)
 
     async def _visible(self, instance: Instance, transition: Transition) -> bool:
-        return self._chosen.matches(transition.view) and await self._sources.readers.allows(
+        return self._chosen.matches(transition) and await self._sources.readers.allows(
             instance, transition, self._auth_json
         )
 

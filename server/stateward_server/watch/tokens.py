@@ -84,7 +84,11 @@ class ResumeTokens:
 
 def watched(org: str, machine: str, chosen: Filter) -> str:
     """Name a watch of a machine by what it watches."""
-    what = json.dumps([org, machine, sorted(chosen.states), sorted(chosen.tags)])
+    conditions = sorted([each.index, each.comparison.value, each.value] for each in chosen.indexes)
+    # Without conditions as it was before there were any, so that older tokens stay good.
+    what = json.dumps(
+        [org, machine, sorted(chosen.states), sorted(chosen.tags), *([conditions] if conditions else [])]
+    )
     return hashlib.blake2b(what.encode(), digest_size=16).hexdigest()
 
 

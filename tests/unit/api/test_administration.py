@@ -70,7 +70,7 @@ async def desk() -> AsyncIterator[Desk]:
         await here.create("m", "i")
         outcomes = Outcomes(here.store, here.clock)
         pages = PageTokens(b"key")
-        query = Query(here.store, here.store, here.store)
+        query = Query(here.store, here.store, here.store, here.store)
         machines = Machines(here.store, cast("Any", here.host), here.clock, SeededEntropy())
         yield Desk(
             here,

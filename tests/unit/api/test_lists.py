@@ -40,7 +40,7 @@ class Kit:
         nobody = cast(Any, None)
         machines = Machines(self.store, nobody, clock, SeededEntropy())
         outcomes, pages = Outcomes(self.store, clock), PageTokens(b"k" * 32)
-        query = Query(self.store, self.store, self.store)
+        query = Query(self.store, self.store, self.store, self.store)
         self.machines = MachineServicer(machines, outcomes, pages)
         self.instances = InstanceServicer(nobody, machines, query, outcomes, pages)
 

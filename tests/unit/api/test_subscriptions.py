@@ -11,14 +11,15 @@ from google.rpc import error_details_pb2
 from tests.watch.fleet import Fleet
 from tests.watch.kit import nudge
 
+from stateward.v1 import instance_pb2
 from stateward.v1 import subscription_service_pb2 as pb
 from stateward_server.api.caller import caller
 from stateward_server.api.subscriptions import SubscriptionServicer
-from stateward_server.catalog.catalog import Machines
-from stateward_server.model.errors import InvalidArgument, NotFound
+from stateward_server.model.errors import InvalidArgument, NotFound, PermissionDenied
 from stateward_server.model.names import OrgId
 from stateward_server.model.principal import Principal
-from stateward_server.testing.clock import SeededEntropy, settle
+from stateward_server.query.query import Query
+from stateward_server.testing.clock import settle
 from stateward_server.watch.machine import MachineWatch
 
 A = "machines/m/instances/a"
@@ -36,8 +37,8 @@ def fleet() -> Fleet:
 @pytest.fixture
 def servicer(fleet: Fleet) -> Iterator[SubscriptionServicer]:
     before = caller.set(Principal(OrgId("org_a"), frozenset(), '{"sub":"alice"}', "admin"))
-    machines = Machines(fleet.store, cast(Any, None), fleet.clock, SeededEntropy())
-    yield SubscriptionServicer(fleet.watch, MachineWatch(fleet.sources()), machines, EPOCH)
+    query = Query(fleet.store, fleet.store, fleet.store, fleet.store)
+    yield SubscriptionServicer(fleet.watch, MachineWatch(fleet.sources()), query, EPOCH)
     caller.reset(before)
 
 
@@ -319,3 +320,11 @@ async def test_a_watch_of_a_machine_that_makes_no_sense_is_refused(
         await watch_machine(servicer, **request_).read()
     assert refused.value.reason == reason
     assert fleet.hub.count == 0
+
+
+async def test_choosing_by_an_index_needs_the_scope_to_read_indexes(servicer: SubscriptionServicer):
+    condition = instance_pb2.IndexCondition(index="owner", value="ann")
+    request = pb.WatchMachineRequest(parent="machines/m", filter=pb.InstanceFilter(indexes=[condition]))
+    with pytest.raises(PermissionDenied) as caught:
+        await anext(servicer.WatchMachine(request, cast(Any, None)))
+    assert caught.value.metadata == {"scope": "indexes.read"}

@@ -27,7 +27,7 @@ async def filled(count: int, size: int = 2) -> Query:
         Transition(n + 1, 1, 0, Cause.EVENT, '""', " " * size, view, VERSION, None) for n in range(count)
     )
     await store.apply([Commit(head, 0, entries, (), ())])
-    return Query(store, store, store)
+    return Query(store, store, store, store)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The instance has no such pending timer. Metadata: {"timer": "..."}."""
     ERROR_REASON_DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 66
     """The instance has no such dead letter. Metadata: {"dead_letter": "17"}."""
+    ERROR_REASON_INDEX_NOT_FOUND: _ErrorReason.ValueType  # 67
+    """The machine has no such index. Metadata: {"machine": "...", "index": "..."}."""
     ERROR_REASON_NO_CURRENT_VERSION: _ErrorReason.ValueType  # 80
     """The machine has no current version: upload one first."""
     ERROR_REASON_MACHINE_HAS_INSTANCES: _ErrorReason.ValueType  # 81
@@ -104,6 +106,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The instance is paused: resume it first. Metadata: {"machine": "...", "instance": "..."}."""
     ERROR_REASON_DEAD_LETTER_NOT_RETRYABLE: _ErrorReason.ValueType  # 92
     """What the dead letter needs is gone or in use, so it cannot be put back. Metadata: {"dead_letter": "17"}."""
+    ERROR_REASON_INDEX_TOO_LARGE: _ErrorReason.ValueType  # 93
+    """An index would get more or longer values than allowed; nothing changed."""
     ERROR_REASON_REVISION_MISMATCH: _ErrorReason.ValueType  # 100
     """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
     ERROR_REASON_STORE_CONFLICT: _ErrorReason.ValueType  # 101
@@ -190,6 +194,8 @@ ERROR_REASON_TIMER_NOT_FOUND: ErrorReason.ValueType  # 65
 """The instance has no such pending timer. Metadata: {"timer": "..."}."""
 ERROR_REASON_DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 66
 """The instance has no such dead letter. Metadata: {"dead_letter": "17"}."""
+ERROR_REASON_INDEX_NOT_FOUND: ErrorReason.ValueType  # 67
+"""The machine has no such index. Metadata: {"machine": "...", "index": "..."}."""
 ERROR_REASON_NO_CURRENT_VERSION: ErrorReason.ValueType  # 80
 """The machine has no current version: upload one first."""
 ERROR_REASON_MACHINE_HAS_INSTANCES: ErrorReason.ValueType  # 81
@@ -216,6 +222,8 @@ ERROR_REASON_INSTANCE_PAUSED: ErrorReason.ValueType  # 91
 """The instance is paused: resume it first. Metadata: {"machine": "...", "instance": "..."}."""
 ERROR_REASON_DEAD_LETTER_NOT_RETRYABLE: ErrorReason.ValueType  # 92
 """What the dead letter needs is gone or in use, so it cannot be put back. Metadata: {"dead_letter": "17"}."""
+ERROR_REASON_INDEX_TOO_LARGE: ErrorReason.ValueType  # 93
+"""An index would get more or longer values than allowed; nothing changed."""
 ERROR_REASON_REVISION_MISMATCH: ErrorReason.ValueType  # 100
 """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
 ERROR_REASON_STORE_CONFLICT: ErrorReason.ValueType  # 101

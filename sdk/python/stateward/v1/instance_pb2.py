@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstateward/v1/instance.proto\x12\x0cstateward.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x01\n\x08Instance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0b\x32\x13.stateward.v1.State\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06paused\x18\x05 \x01(\x08\"g\n\x05Timer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nevent_json\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\"\x82\x02\n\x05State\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x12\n\nvalue_json\x18\x02 \x01(\t\x12\x0e\n\x06states\x18\x03 \x03(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12 \n\x13public_context_json\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x0c\n\x04\x64one\x18\x06 \x01(\x08\x12+\n\x06status\x18\x07 \x01(\x0e\x32\x1b.stateward.v1.MachineStatus\x12\x0f\n\x07settled\x18\x08 \x01(\x08\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\n\x14_public_context_json\"\x8f\x01\n\nTransition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nevent_json\x18\x02 \x01(\t\x12,\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32\x1d.stateward.v1.TransitionCause\x12\"\n\x05state\x18\x04 \x01(\x0b\x32\x13.stateward.v1.State\x12\r\n\x05\x65poch\x18\x05 \x01(\x04*\x9a\x01\n\rMachineStatus\x12\x1e\n\x1aMACHINE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15MACHINE_STATUS_ACTIVE\x10\x01\x12\x17\n\x13MACHINE_STATUS_DONE\x10\x02\x12\x19\n\x15MACHINE_STATUS_FAILED\x10\x03\x12\x1a\n\x16MACHINE_STATUS_STOPPED\x10\x04*\xfc\x01\n\x0fTransitionCause\x12 \n\x1cTRANSITION_CAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18TRANSITION_CAUSE_CREATED\x10\x01\x12\x1a\n\x16TRANSITION_CAUSE_EVENT\x10\x02\x12\x1a\n\x16TRANSITION_CAUSE_TIMER\x10\x03\x12\x1c\n\x18TRANSITION_CAUSE_SERVICE\x10\x04\x12\x19\n\x15TRANSITION_CAUSE_LOST\x10\x05\x12\x1c\n\x18TRANSITION_CAUSE_MESSAGE\x10\x06\x12\x1a\n\x16TRANSITION_CAUSE_CHILD\x10\x07\x42G\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstateward/v1/instance.proto\x12\x0cstateward.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x01\n\x08Instance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0b\x32\x13.stateward.v1.State\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06paused\x18\x05 \x01(\x08\"g\n\x05Timer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nevent_json\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\"E\n\nIndexEntry\x12(\n\x08instance\x18\x01 \x01(\x0b\x32\x16.stateward.v1.Instance\x12\r\n\x05value\x18\x02 \x01(\t\"n\n\x0eIndexCondition\x12\x13\n\x05index\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x32\n\ncomparison\x18\x02 \x01(\x0e\x32\x18.stateward.v1.ComparisonB\x04\xe2\x41\x01\x01\x12\x13\n\x05value\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\x82\x02\n\x05State\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x12\n\nvalue_json\x18\x02 \x01(\t\x12\x0e\n\x06states\x18\x03 \x03(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12 \n\x13public_context_json\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x0c\n\x04\x64one\x18\x06 \x01(\x08\x12+\n\x06status\x18\x07 \x01(\x0e\x32\x1b.stateward.v1.MachineStatus\x12\x0f\n\x07settled\x18\x08 \x01(\x08\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\n\x14_public_context_json\"\x8f\x01\n\nTransition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nevent_json\x18\x02 \x01(\t\x12,\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32\x1d.stateward.v1.TransitionCause\x12\"\n\x05state\x18\x04 \x01(\x0b\x32\x13.stateward.v1.State\x12\r\n\x05\x65poch\x18\x05 \x01(\x04*\xc4\x01\n\nComparison\x12\x1a\n\x16\x43OMPARISON_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPARISON_EQUAL\x10\x01\x12\x18\n\x14\x43OMPARISON_NOT_EQUAL\x10\x02\x12\x13\n\x0f\x43OMPARISON_LESS\x10\x03\x12\x1c\n\x18\x43OMPARISON_LESS_OR_EQUAL\x10\x04\x12\x16\n\x12\x43OMPARISON_GREATER\x10\x05\x12\x1f\n\x1b\x43OMPARISON_GREATER_OR_EQUAL\x10\x06*\x9a\x01\n\rMachineStatus\x12\x1e\n\x1aMACHINE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15MACHINE_STATUS_ACTIVE\x10\x01\x12\x17\n\x13MACHINE_STATUS_DONE\x10\x02\x12\x19\n\x15MACHINE_STATUS_FAILED\x10\x03\x12\x1a\n\x16MACHINE_STATUS_STOPPED\x10\x04*\xfc\x01\n\x0fTransitionCause\x12 \n\x1cTRANSITION_CAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18TRANSITION_CAUSE_CREATED\x10\x01\x12\x1a\n\x16TRANSITION_CAUSE_EVENT\x10\x02\x12\x1a\n\x16TRANSITION_CAUSE_TIMER\x10\x03\x12\x1c\n\x18TRANSITION_CAUSE_SERVICE\x10\x04\x12\x19\n\x15TRANSITION_CAUSE_LOST\x10\x05\x12\x1c\n\x18TRANSITION_CAUSE_MESSAGE\x10\x06\x12\x1a\n\x16TRANSITION_CAUSE_CHILD\x10\x07\x42G\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,16 +34,28 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stateward.v1.instance_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.stateward.v1P\001Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1'
-  _globals['_MACHINESTATUS']._serialized_start=736
-  _globals['_MACHINESTATUS']._serialized_end=890
-  _globals['_TRANSITIONCAUSE']._serialized_start=893
-  _globals['_TRANSITIONCAUSE']._serialized_end=1145
-  _globals['_INSTANCE']._serialized_start=79
-  _globals['_INSTANCE']._serialized_end=221
-  _globals['_TIMER']._serialized_start=223
-  _globals['_TIMER']._serialized_end=326
-  _globals['_STATE']._serialized_start=329
-  _globals['_STATE']._serialized_end=587
-  _globals['_TRANSITION']._serialized_start=590
-  _globals['_TRANSITION']._serialized_end=733
+  _globals['_INDEXCONDITION'].fields_by_name['index']._loaded_options = None
+  _globals['_INDEXCONDITION'].fields_by_name['index']._serialized_options = b'\342A\001\002'
+  _globals['_INDEXCONDITION'].fields_by_name['comparison']._loaded_options = None
+  _globals['_INDEXCONDITION'].fields_by_name['comparison']._serialized_options = b'\342A\001\001'
+  _globals['_INDEXCONDITION'].fields_by_name['value']._loaded_options = None
+  _globals['_INDEXCONDITION'].fields_by_name['value']._serialized_options = b'\342A\001\001'
+  _globals['_COMPARISON']._serialized_start=952
+  _globals['_COMPARISON']._serialized_end=1148
+  _globals['_MACHINESTATUS']._serialized_start=1151
+  _globals['_MACHINESTATUS']._serialized_end=1305
+  _globals['_TRANSITIONCAUSE']._serialized_start=1308
+  _globals['_TRANSITIONCAUSE']._serialized_end=1560
+  _globals['_INSTANCE']._serialized_start=112
+  _globals['_INSTANCE']._serialized_end=254
+  _globals['_TIMER']._serialized_start=256
+  _globals['_TIMER']._serialized_end=359
+  _globals['_INDEXENTRY']._serialized_start=361
+  _globals['_INDEXENTRY']._serialized_end=430
+  _globals['_INDEXCONDITION']._serialized_start=432
+  _globals['_INDEXCONDITION']._serialized_end=542
+  _globals['_STATE']._serialized_start=545
+  _globals['_STATE']._serialized_end=803
+  _globals['_TRANSITION']._serialized_start=806
+  _globals['_TRANSITION']._serialized_end=949
 # @@protoc_insertion_point(module_scope)

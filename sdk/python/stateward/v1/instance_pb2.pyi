@@ -22,6 +22,45 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _Comparison:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ComparisonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Comparison.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    COMPARISON_UNSPECIFIED: _Comparison.ValueType  # 0
+    """Where it stands for nothing else, the same as EQUAL."""
+    COMPARISON_EQUAL: _Comparison.ValueType  # 1
+    """The same text."""
+    COMPARISON_NOT_EQUAL: _Comparison.ValueType  # 2
+    """Another text."""
+    COMPARISON_LESS: _Comparison.ValueType  # 3
+    """Before it."""
+    COMPARISON_LESS_OR_EQUAL: _Comparison.ValueType  # 4
+    """Before it, or the same."""
+    COMPARISON_GREATER: _Comparison.ValueType  # 5
+    """After it."""
+    COMPARISON_GREATER_OR_EQUAL: _Comparison.ValueType  # 6
+    """After it, or the same."""
+
+class Comparison(_Comparison, metaclass=_ComparisonEnumTypeWrapper):
+    """How one text compares with another."""
+
+COMPARISON_UNSPECIFIED: Comparison.ValueType  # 0
+"""Where it stands for nothing else, the same as EQUAL."""
+COMPARISON_EQUAL: Comparison.ValueType  # 1
+"""The same text."""
+COMPARISON_NOT_EQUAL: Comparison.ValueType  # 2
+"""Another text."""
+COMPARISON_LESS: Comparison.ValueType  # 3
+"""Before it."""
+COMPARISON_LESS_OR_EQUAL: Comparison.ValueType  # 4
+"""Before it, or the same."""
+COMPARISON_GREATER: Comparison.ValueType  # 5
+"""After it."""
+COMPARISON_GREATER_OR_EQUAL: Comparison.ValueType  # 6
+"""After it, or the same."""
+
 class _MachineStatus:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -169,6 +208,60 @@ class Timer(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time", "event_json", b"event_json", "name", b"name", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class IndexEntry(message.Message):
+    """An instance and a value by which an index finds it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    INSTANCE_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    value: builtins.str
+    """The value. An instance with several values has as many entries."""
+    @builtins.property
+    def instance(self) -> Instance:
+        """The instance; of its state only `revision`, `status` and `settled` are filled."""
+
+    def __init__(
+        self,
+        *,
+        instance: Instance | None = ...,
+        value: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["instance", b"instance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["instance", b"instance", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class IndexCondition(message.Message):
+    """Something that must hold of a value in an index. Values are compared as text, by code point."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: builtins.int
+    COMPARISON_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    index: builtins.str
+    """Required. The name of an index of the machine. NOT_FOUND / INDEX_NOT_FOUND when it has no such index."""
+    comparison: Comparison.ValueType
+    """Optional. How a value must compare with `value`; equal by default."""
+    value: builtins.str
+    """Optional. What values are compared with, at most 1024 bytes; the empty text by default."""
+    def __init__(
+        self,
+        *,
+        index: builtins.str = ...,
+        comparison: Comparison.ValueType = ...,
+        value: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comparison", b"comparison", "index", b"index", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -255,6 +255,76 @@ class ListInstancesResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class QueryIndexRequest(message.Message):
+    """Request of QueryIndex."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    COMPARISON_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    DESCENDING_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """Required. `machines/{machine}`."""
+    index: builtins.str
+    """Required. The index's name."""
+    comparison: instance_pb2.Comparison.ValueType
+    """Optional. Only entries whose value compares like this with `value`; all entries by default."""
+    value: builtins.str
+    """Optional. What values are compared with, at most 1024 bytes. Refused without a comparison, unless it is empty."""
+    descending: builtins.bool
+    """Optional. From the last entry to the first."""
+    page_size: builtins.int
+    """Optional. At most this many; 0 means 50, more than 1000 means 1000, negative is refused."""
+    page_token: builtins.str
+    """Optional. `next_page_token` of the page before. It belongs to this index, comparison and order."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        index: builtins.str = ...,
+        comparison: instance_pb2.Comparison.ValueType = ...,
+        value: builtins.str = ...,
+        descending: builtins.bool = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comparison", b"comparison", "descending", b"descending", "index", b"index", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class QueryIndexResponse(message.Message):
+    """Response of QueryIndex."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Empty on the last page."""
+    @builtins.property
+    def entries(self) -> containers.RepeatedCompositeFieldContainer[instance_pb2.IndexEntry]:
+        """Entries in order. An instance that moves in the index between two pages can be missed, or come twice."""
+
+    def __init__(
+        self,
+        *,
+        entries: abc.Iterable[instance_pb2.IndexEntry] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class DeleteInstanceRequest(message.Message):
     """Request of DeleteInstance."""
 

@@ -50,6 +50,11 @@ class InstanceServiceStub:
                 request_serializer=stateward_dot_v1_dot_instance__service__pb2.ListInstancesRequest.SerializeToString,
                 response_deserializer=stateward_dot_v1_dot_instance__service__pb2.ListInstancesResponse.FromString,
                 _registered_method=True)
+        self.QueryIndex = channel.unary_unary(
+                '/stateward.v1.InstanceService/QueryIndex',
+                request_serializer=stateward_dot_v1_dot_instance__service__pb2.QueryIndexRequest.SerializeToString,
+                response_deserializer=stateward_dot_v1_dot_instance__service__pb2.QueryIndexResponse.FromString,
+                _registered_method=True)
         self.DeleteInstance = channel.unary_unary(
                 '/stateward.v1.InstanceService/DeleteInstance',
                 request_serializer=stateward_dot_v1_dot_instance__service__pb2.DeleteInstanceRequest.SerializeToString,
@@ -107,6 +112,15 @@ class InstanceServiceServicer:
 
     def ListInstances(self, request, context):
         """List a machine's instances, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryIndex(self, request, context):
+        """List the entries of an index by value, then by instance. Shows no state, so `allowRead` is not asked; values may
+        come from private context, which is why the call needs a scope of its own, `indexes.read`.
+        NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +193,11 @@ def add_InstanceServiceServicer_to_server(servicer, server):
                     servicer.ListInstances,
                     request_deserializer=stateward_dot_v1_dot_instance__service__pb2.ListInstancesRequest.FromString,
                     response_serializer=stateward_dot_v1_dot_instance__service__pb2.ListInstancesResponse.SerializeToString,
+            ),
+            'QueryIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryIndex,
+                    request_deserializer=stateward_dot_v1_dot_instance__service__pb2.QueryIndexRequest.FromString,
+                    response_serializer=stateward_dot_v1_dot_instance__service__pb2.QueryIndexResponse.SerializeToString,
             ),
             'DeleteInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteInstance,
@@ -298,6 +317,33 @@ class InstanceService:
             '/stateward.v1.InstanceService/ListInstances',
             stateward_dot_v1_dot_instance__service__pb2.ListInstancesRequest.SerializeToString,
             stateward_dot_v1_dot_instance__service__pb2.ListInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stateward.v1.InstanceService/QueryIndex',
+            stateward_dot_v1_dot_instance__service__pb2.QueryIndexRequest.SerializeToString,
+            stateward_dot_v1_dot_instance__service__pb2.QueryIndexResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,6 +22,11 @@ class InstanceServiceStub:
     """Return one instance with its last committed state, if `allowRead` permits."""
     ListInstances: aio.UnaryUnaryMultiCallable[instance_service_pb2.ListInstancesRequest, instance_service_pb2.ListInstancesResponse]
     """List a machine's instances, oldest first."""
+    QueryIndex: aio.UnaryUnaryMultiCallable[instance_service_pb2.QueryIndexRequest, instance_service_pb2.QueryIndexResponse]
+    """List the entries of an index by value, then by instance. Shows no state, so `allowRead` is not asked; values may
+    come from private context, which is why the call needs a scope of its own, `indexes.read`.
+    NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
+    """
     DeleteInstance: aio.UnaryUnaryMultiCallable[instance_service_pb2.DeleteInstanceRequest, instance_service_pb2.DeleteInstanceResponse]
     """Delete an instance with its history and timers."""
     SendEvent: aio.UnaryUnaryMultiCallable[instance_service_pb2.SendEventRequest, instance_service_pb2.SendEventResponse]
@@ -65,6 +70,17 @@ class InstanceServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[instance_service_pb2.ListInstancesRequest, abc.Awaitable[instance_service_pb2.ListInstancesResponse]],
     ) -> abc.Awaitable[instance_service_pb2.ListInstancesResponse]:
         """List a machine's instances, oldest first."""
+
+    @abc_1.abstractmethod
+    def QueryIndex(
+        self,
+        request: instance_service_pb2.QueryIndexRequest,
+        context: aio.ServicerContext[instance_service_pb2.QueryIndexRequest, abc.Awaitable[instance_service_pb2.QueryIndexResponse]],
+    ) -> abc.Awaitable[instance_service_pb2.QueryIndexResponse]:
+        """List the entries of an index by value, then by instance. Shows no state, so `allowRead` is not asked; values may
+        come from private context, which is why the call needs a scope of its own, `indexes.read`.
+        NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
+        """
 
     @abc_1.abstractmethod
     def DeleteInstance(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astateward/v1/machine.proto\x12\x0cstateward.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"a\n\x07Machine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaf\x01\n\x0eMachineVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x0exstate_version\x18\x02 \x01(\x0e\x32\x1b.stateward.v1.XstateVersion\x12\x13\n\x0b\x63lient_info\x18\x03 \x01(\t\x12\x14\n\x0csource_bytes\x18\x04 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*[\n\rXstateVersion\x12\x1e\n\x1aXSTATE_VERSION_UNSPECIFIED\x10\x00\x12\x14\n\x10XSTATE_VERSION_4\x10\x04\x12\x14\n\x10XSTATE_VERSION_5\x10\x05*q\n\x0eModuleLanguage\x12\x1f\n\x1bMODULE_LANGUAGE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aMODULE_LANGUAGE_JAVASCRIPT\x10\x01\x12\x1e\n\x1aMODULE_LANGUAGE_TYPESCRIPT\x10\x02\x42G\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astateward/v1/machine.proto\x12\x0cstateward.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x07Machine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07indexes\x18\x04 \x03(\t\"\xb1\x02\n\x0eMachineVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x0exstate_version\x18\x02 \x01(\x0e\x32\x1b.stateward.v1.XstateVersion\x12\x13\n\x0b\x63lient_info\x18\x03 \x01(\t\x12\x14\n\x0csource_bytes\x18\x04 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12I\n\x0findex_selectors\x18\x06 \x03(\x0b\x32\x30.stateward.v1.MachineVersion.IndexSelectorsEntry\x1a\x35\n\x13IndexSelectorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*[\n\rXstateVersion\x12\x1e\n\x1aXSTATE_VERSION_UNSPECIFIED\x10\x00\x12\x14\n\x10XSTATE_VERSION_4\x10\x04\x12\x14\n\x10XSTATE_VERSION_5\x10\x05*q\n\x0eModuleLanguage\x12\x1f\n\x1bMODULE_LANGUAGE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aMODULE_LANGUAGE_JAVASCRIPT\x10\x01\x12\x1e\n\x1aMODULE_LANGUAGE_TYPESCRIPT\x10\x02\x42G\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +33,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stateward.v1.machine_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.stateward.v1P\001Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1'
-  _globals['_XSTATEVERSION']._serialized_start=354
-  _globals['_XSTATEVERSION']._serialized_end=445
-  _globals['_MODULELANGUAGE']._serialized_start=447
-  _globals['_MODULELANGUAGE']._serialized_end=560
+  _globals['_MACHINEVERSION_INDEXSELECTORSENTRY']._loaded_options = None
+  _globals['_MACHINEVERSION_INDEXSELECTORSENTRY']._serialized_options = b'8\001'
+  _globals['_XSTATEVERSION']._serialized_start=501
+  _globals['_XSTATEVERSION']._serialized_end=592
+  _globals['_MODULELANGUAGE']._serialized_start=594
+  _globals['_MODULELANGUAGE']._serialized_end=707
   _globals['_MACHINE']._serialized_start=77
-  _globals['_MACHINE']._serialized_end=174
-  _globals['_MACHINEVERSION']._serialized_start=177
-  _globals['_MACHINEVERSION']._serialized_end=352
+  _globals['_MACHINE']._serialized_end=191
+  _globals['_MACHINEVERSION']._serialized_start=194
+  _globals['_MACHINEVERSION']._serialized_end=499
+  _globals['_MACHINEVERSION_INDEXSELECTORSENTRY']._serialized_start=446
+  _globals['_MACHINEVERSION_INDEXSELECTORSENTRY']._serialized_end=499
 # @@protoc_insertion_point(module_scope)

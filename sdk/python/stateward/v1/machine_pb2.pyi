@@ -5,9 +5,11 @@ A machine is a named definition of business logic: an XState machine and who may
 A machine version is one uploaded module of it; versions never change.
 """
 
+from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
+from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
@@ -75,6 +77,7 @@ class Machine(message.Message):
     NAME_FIELD_NUMBER: builtins.int
     CURRENT_VERSION_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    INDEXES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`machines/{machine}`; the machine's name is 1 to 128 letters, digits, '-' or '_'."""
     current_version: builtins.str
@@ -83,16 +86,21 @@ class Machine(message.Message):
     def create_time(self) -> timestamp_pb2.Timestamp:
         """When the machine was created."""
 
+    @builtins.property
+    def indexes(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names under which its instances can be found by values of their contexts, sorted. Chosen at creation."""
+
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         current_version: builtins.str = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
+        indexes: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "current_version", b"current_version", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "current_version", b"current_version", "indexes", b"indexes", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -102,11 +110,32 @@ class MachineVersion(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    @typing.final
+    class IndexSelectorsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: builtins.int
     XSTATE_VERSION_FIELD_NUMBER: builtins.int
     CLIENT_INFO_FIELD_NUMBER: builtins.int
     SOURCE_BYTES_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    INDEX_SELECTORS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`machines/{machine}/versions/{version}`; the server chooses the version's id, `ver_` and 22 characters."""
     xstate_version: XstateVersion.ValueType
@@ -119,6 +148,10 @@ class MachineVersion(message.Message):
     def create_time(self) -> timestamp_pb2.Timestamp:
         """When the version was uploaded."""
 
+    @builtins.property
+    def index_selectors(self) -> containers.ScalarMap[builtins.str, builtins.str]:
+        """Where in the context each index finds its values, by the index's name."""
+
     def __init__(
         self,
         *,
@@ -127,9 +160,10 @@ class MachineVersion(message.Message):
         client_info: builtins.str = ...,
         source_bytes: builtins.int = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
+        index_selectors: abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["client_info", b"client_info", "create_time", b"create_time", "name", b"name", "source_bytes", b"source_bytes", "xstate_version", b"xstate_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["client_info", b"client_info", "create_time", b"create_time", "index_selectors", b"index_selectors", "name", b"name", "source_bytes", b"source_bytes", "xstate_version", b"xstate_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

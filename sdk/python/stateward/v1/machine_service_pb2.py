@@ -27,7 +27,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from stateward.v1 import machine_pb2 as stateward_dot_v1_dot_machine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stateward/v1/machine_service.proto\x12\x0cstateward.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1astateward/v1/machine.proto\"J\n\x14\x43reateMachineRequest\x12\x18\n\nmachine_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"?\n\x15\x43reateMachineResponse\x12&\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.Machine\"\'\n\x11GetMachineRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"<\n\x12GetMachineResponse\x12&\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.Machine\"H\n\x13ListMachinesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"X\n\x14ListMachinesResponse\x12\'\n\x08machines\x18\x01 \x03(\x0b\x32\x15.stateward.v1.Machine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x95\x01\n\x14UpdateMachineRequest\x12,\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.MachineB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"?\n\x15UpdateMachineResponse\x12&\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.Machine\"D\n\x14\x44\x65leteMachineRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x17\n\x15\x44\x65leteMachineResponse\"\xf2\x01\n\x1b\x43reateMachineVersionRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x0bmodule_text\x18\x02 \x01(\tH\x00\x12\x15\n\x0bmodule_gzip\x18\x03 \x01(\x0cH\x00\x12\x34\n\x08language\x18\x04 \x01(\x0e\x32\x1c.stateward.v1.ModuleLanguageB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63lient_info\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cmake_current\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x42\x08\n\x06module\"U\n\x1c\x43reateMachineVersionResponse\x12\x35\n\x0fmachine_version\x18\x01 \x01(\x0b\x32\x1c.stateward.v1.MachineVersion\".\n\x18GetMachineVersionRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"R\n\x19GetMachineVersionResponse\x12\x35\n\x0fmachine_version\x18\x01 \x01(\x0b\x32\x1c.stateward.v1.MachineVersion\"e\n\x1aListMachineVersionsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"n\n\x1bListMachineVersionsResponse\x12\x36\n\x10machine_versions\x18\x01 \x03(\x0b\x32\x1c.stateward.v1.MachineVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x87\x06\n\x0eMachineService\x12X\n\rCreateMachine\x12\".stateward.v1.CreateMachineRequest\x1a#.stateward.v1.CreateMachineResponse\x12O\n\nGetMachine\x12\x1f.stateward.v1.GetMachineRequest\x1a .stateward.v1.GetMachineResponse\x12U\n\x0cListMachines\x12!.stateward.v1.ListMachinesRequest\x1a\".stateward.v1.ListMachinesResponse\x12X\n\rUpdateMachine\x12\".stateward.v1.UpdateMachineRequest\x1a#.stateward.v1.UpdateMachineResponse\x12X\n\rDeleteMachine\x12\".stateward.v1.DeleteMachineRequest\x1a#.stateward.v1.DeleteMachineResponse\x12m\n\x14\x43reateMachineVersion\x12).stateward.v1.CreateMachineVersionRequest\x1a*.stateward.v1.CreateMachineVersionResponse\x12\x64\n\x11GetMachineVersion\x12&.stateward.v1.GetMachineVersionRequest\x1a\'.stateward.v1.GetMachineVersionResponse\x12j\n\x13ListMachineVersions\x12(.stateward.v1.ListMachineVersionsRequest\x1a).stateward.v1.ListMachineVersionsResponseBG\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stateward/v1/machine_service.proto\x12\x0cstateward.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1astateward/v1/machine.proto\"a\n\x14\x43reateMachineRequest\x12\x18\n\nmachine_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07indexes\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\"?\n\x15\x43reateMachineResponse\x12&\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.Machine\"\'\n\x11GetMachineRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"<\n\x12GetMachineResponse\x12&\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.Machine\"H\n\x13ListMachinesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"X\n\x14ListMachinesResponse\x12\'\n\x08machines\x18\x01 \x03(\x0b\x32\x15.stateward.v1.Machine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x95\x01\n\x14UpdateMachineRequest\x12,\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.MachineB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"?\n\x15UpdateMachineResponse\x12&\n\x07machine\x18\x01 \x01(\x0b\x32\x15.stateward.v1.Machine\"D\n\x14\x44\x65leteMachineRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x17\n\x15\x44\x65leteMachineResponse\"\x87\x03\n\x1b\x43reateMachineVersionRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x0bmodule_text\x18\x02 \x01(\tH\x00\x12\x15\n\x0bmodule_gzip\x18\x03 \x01(\x0cH\x00\x12\x34\n\x08language\x18\x04 \x01(\x0e\x32\x1c.stateward.v1.ModuleLanguageB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x63lient_info\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cmake_current\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\\\n\x0findex_selectors\x18\x08 \x03(\x0b\x32=.stateward.v1.CreateMachineVersionRequest.IndexSelectorsEntryB\x04\xe2\x41\x01\x01\x1a\x35\n\x13IndexSelectorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06module\"U\n\x1c\x43reateMachineVersionResponse\x12\x35\n\x0fmachine_version\x18\x01 \x01(\x0b\x32\x1c.stateward.v1.MachineVersion\".\n\x18GetMachineVersionRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"R\n\x19GetMachineVersionResponse\x12\x35\n\x0fmachine_version\x18\x01 \x01(\x0b\x32\x1c.stateward.v1.MachineVersion\"e\n\x1aListMachineVersionsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"n\n\x1bListMachineVersionsResponse\x12\x36\n\x10machine_versions\x18\x01 \x03(\x0b\x32\x1c.stateward.v1.MachineVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x87\x06\n\x0eMachineService\x12X\n\rCreateMachine\x12\".stateward.v1.CreateMachineRequest\x1a#.stateward.v1.CreateMachineResponse\x12O\n\nGetMachine\x12\x1f.stateward.v1.GetMachineRequest\x1a .stateward.v1.GetMachineResponse\x12U\n\x0cListMachines\x12!.stateward.v1.ListMachinesRequest\x1a\".stateward.v1.ListMachinesResponse\x12X\n\rUpdateMachine\x12\".stateward.v1.UpdateMachineRequest\x1a#.stateward.v1.UpdateMachineResponse\x12X\n\rDeleteMachine\x12\".stateward.v1.DeleteMachineRequest\x1a#.stateward.v1.DeleteMachineResponse\x12m\n\x14\x43reateMachineVersion\x12).stateward.v1.CreateMachineVersionRequest\x1a*.stateward.v1.CreateMachineVersionResponse\x12\x64\n\x11GetMachineVersion\x12&.stateward.v1.GetMachineVersionRequest\x1a\'.stateward.v1.GetMachineVersionResponse\x12j\n\x13ListMachineVersions\x12(.stateward.v1.ListMachineVersionsRequest\x1a).stateward.v1.ListMachineVersionsResponseBG\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEMACHINEREQUEST'].fields_by_name['machine_id']._serialized_options = b'\342A\001\002'
   _globals['_CREATEMACHINEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEMACHINEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_CREATEMACHINEREQUEST'].fields_by_name['indexes']._loaded_options = None
+  _globals['_CREATEMACHINEREQUEST'].fields_by_name['indexes']._serialized_options = b'\342A\001\001'
   _globals['_GETMACHINEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_LISTMACHINESREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -55,6 +57,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DELETEMACHINEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DELETEMACHINEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_CREATEMACHINEVERSIONREQUEST_INDEXSELECTORSENTRY']._loaded_options = None
+  _globals['_CREATEMACHINEVERSIONREQUEST_INDEXSELECTORSENTRY']._serialized_options = b'8\001'
   _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['language']._loaded_options = None
@@ -65,6 +69,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['make_current']._serialized_options = b'\342A\001\001'
   _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['index_selectors']._loaded_options = None
+  _globals['_CREATEMACHINEVERSIONREQUEST'].fields_by_name['index_selectors']._serialized_options = b'\342A\001\001'
   _globals['_GETMACHINEVERSIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETMACHINEVERSIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -74,37 +80,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_CREATEMACHINEREQUEST']._serialized_start=147
-  _globals['_CREATEMACHINEREQUEST']._serialized_end=221
-  _globals['_CREATEMACHINERESPONSE']._serialized_start=223
-  _globals['_CREATEMACHINERESPONSE']._serialized_end=286
-  _globals['_GETMACHINEREQUEST']._serialized_start=288
-  _globals['_GETMACHINEREQUEST']._serialized_end=327
-  _globals['_GETMACHINERESPONSE']._serialized_start=329
-  _globals['_GETMACHINERESPONSE']._serialized_end=389
-  _globals['_LISTMACHINESREQUEST']._serialized_start=391
-  _globals['_LISTMACHINESREQUEST']._serialized_end=463
-  _globals['_LISTMACHINESRESPONSE']._serialized_start=465
-  _globals['_LISTMACHINESRESPONSE']._serialized_end=553
-  _globals['_UPDATEMACHINEREQUEST']._serialized_start=556
-  _globals['_UPDATEMACHINEREQUEST']._serialized_end=705
-  _globals['_UPDATEMACHINERESPONSE']._serialized_start=707
-  _globals['_UPDATEMACHINERESPONSE']._serialized_end=770
-  _globals['_DELETEMACHINEREQUEST']._serialized_start=772
-  _globals['_DELETEMACHINEREQUEST']._serialized_end=840
-  _globals['_DELETEMACHINERESPONSE']._serialized_start=842
-  _globals['_DELETEMACHINERESPONSE']._serialized_end=865
-  _globals['_CREATEMACHINEVERSIONREQUEST']._serialized_start=868
-  _globals['_CREATEMACHINEVERSIONREQUEST']._serialized_end=1110
-  _globals['_CREATEMACHINEVERSIONRESPONSE']._serialized_start=1112
-  _globals['_CREATEMACHINEVERSIONRESPONSE']._serialized_end=1197
-  _globals['_GETMACHINEVERSIONREQUEST']._serialized_start=1199
-  _globals['_GETMACHINEVERSIONREQUEST']._serialized_end=1245
-  _globals['_GETMACHINEVERSIONRESPONSE']._serialized_start=1247
-  _globals['_GETMACHINEVERSIONRESPONSE']._serialized_end=1329
-  _globals['_LISTMACHINEVERSIONSREQUEST']._serialized_start=1331
-  _globals['_LISTMACHINEVERSIONSREQUEST']._serialized_end=1432
-  _globals['_LISTMACHINEVERSIONSRESPONSE']._serialized_start=1434
-  _globals['_LISTMACHINEVERSIONSRESPONSE']._serialized_end=1544
-  _globals['_MACHINESERVICE']._serialized_start=1547
-  _globals['_MACHINESERVICE']._serialized_end=2322
+  _globals['_CREATEMACHINEREQUEST']._serialized_end=244
+  _globals['_CREATEMACHINERESPONSE']._serialized_start=246
+  _globals['_CREATEMACHINERESPONSE']._serialized_end=309
+  _globals['_GETMACHINEREQUEST']._serialized_start=311
+  _globals['_GETMACHINEREQUEST']._serialized_end=350
+  _globals['_GETMACHINERESPONSE']._serialized_start=352
+  _globals['_GETMACHINERESPONSE']._serialized_end=412
+  _globals['_LISTMACHINESREQUEST']._serialized_start=414
+  _globals['_LISTMACHINESREQUEST']._serialized_end=486
+  _globals['_LISTMACHINESRESPONSE']._serialized_start=488
+  _globals['_LISTMACHINESRESPONSE']._serialized_end=576
+  _globals['_UPDATEMACHINEREQUEST']._serialized_start=579
+  _globals['_UPDATEMACHINEREQUEST']._serialized_end=728
+  _globals['_UPDATEMACHINERESPONSE']._serialized_start=730
+  _globals['_UPDATEMACHINERESPONSE']._serialized_end=793
+  _globals['_DELETEMACHINEREQUEST']._serialized_start=795
+  _globals['_DELETEMACHINEREQUEST']._serialized_end=863
+  _globals['_DELETEMACHINERESPONSE']._serialized_start=865
+  _globals['_DELETEMACHINERESPONSE']._serialized_end=888
+  _globals['_CREATEMACHINEVERSIONREQUEST']._serialized_start=891
+  _globals['_CREATEMACHINEVERSIONREQUEST']._serialized_end=1282
+  _globals['_CREATEMACHINEVERSIONREQUEST_INDEXSELECTORSENTRY']._serialized_start=1219
+  _globals['_CREATEMACHINEVERSIONREQUEST_INDEXSELECTORSENTRY']._serialized_end=1272
+  _globals['_CREATEMACHINEVERSIONRESPONSE']._serialized_start=1284
+  _globals['_CREATEMACHINEVERSIONRESPONSE']._serialized_end=1369
+  _globals['_GETMACHINEVERSIONREQUEST']._serialized_start=1371
+  _globals['_GETMACHINEVERSIONREQUEST']._serialized_end=1417
+  _globals['_GETMACHINEVERSIONRESPONSE']._serialized_start=1419
+  _globals['_GETMACHINEVERSIONRESPONSE']._serialized_end=1501
+  _globals['_LISTMACHINEVERSIONSREQUEST']._serialized_start=1503
+  _globals['_LISTMACHINEVERSIONSREQUEST']._serialized_end=1604
+  _globals['_LISTMACHINEVERSIONSRESPONSE']._serialized_start=1606
+  _globals['_LISTMACHINEVERSIONSRESPONSE']._serialized_end=1716
+  _globals['_MACHINESERVICE']._serialized_start=1719
+  _globals['_MACHINESERVICE']._serialized_end=2494
 # @@protoc_insertion_point(module_scope)

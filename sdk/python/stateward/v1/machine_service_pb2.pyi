@@ -28,19 +28,25 @@ class CreateMachineRequest(message.Message):
 
     MACHINE_ID_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    INDEXES_FIELD_NUMBER: builtins.int
     machine_id: builtins.str
     """Required. The machine's name without a prefix: 1 to 128 letters, digits, '-' or '_'."""
     request_id: builtins.str
     """Optional. A UUID of the caller's that makes a retry return the stored outcome."""
+    @builtins.property
+    def indexes(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. Names of its indexes: at most 16, each 1 to 128 letters, digits, '-' or '_'. They cannot be changed."""
+
     def __init__(
         self,
         *,
         machine_id: builtins.str = ...,
         request_id: builtins.str = ...,
+        indexes: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["machine_id", b"machine_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["indexes", b"indexes", "machine_id", b"machine_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,6 +263,26 @@ class CreateMachineVersionRequest(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    @typing.final
+    class IndexSelectorsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PARENT_FIELD_NUMBER: builtins.int
     MODULE_TEXT_FIELD_NUMBER: builtins.int
     MODULE_GZIP_FIELD_NUMBER: builtins.int
@@ -264,6 +290,7 @@ class CreateMachineVersionRequest(message.Message):
     CLIENT_INFO_FIELD_NUMBER: builtins.int
     MAKE_CURRENT_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    INDEX_SELECTORS_FIELD_NUMBER: builtins.int
     parent: builtins.str
     """Required. `machines/{machine}`."""
     module_text: builtins.str
@@ -278,6 +305,15 @@ class CreateMachineVersionRequest(message.Message):
     """Optional. Make this the version new instances start with."""
     request_id: builtins.str
     """Optional. A UUID of the caller's that makes a retry return the stored outcome."""
+    @builtins.property
+    def index_selectors(self) -> containers.ScalarMap[builtins.str, builtins.str]:
+        """Optional. Where in the context each index of the machine finds its values, by the index's name: a JSONPath of
+        members, array positions and `[*]`, such as `$.public.owner`, `$['order-lines'][*].sku`; at most 256 characters.
+        A string there is one entry of the index, an array of strings one entry each, anything else none. Private
+        context can be selected. An index that is left out takes the current version's selector.
+        NOT_FOUND / INDEX_NOT_FOUND for a name that is no index of the machine.
+        """
+
     def __init__(
         self,
         *,
@@ -288,10 +324,11 @@ class CreateMachineVersionRequest(message.Message):
         client_info: builtins.str = ...,
         make_current: builtins.bool = ...,
         request_id: builtins.str = ...,
+        index_selectors: abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["module", b"module", "module_gzip", b"module_gzip", "module_text", b"module_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["client_info", b"client_info", "language", b"language", "make_current", b"make_current", "module", b"module", "module_gzip", b"module_gzip", "module_text", b"module_text", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["client_info", b"client_info", "index_selectors", b"index_selectors", "language", b"language", "make_current", b"make_current", "module", b"module", "module_gzip", b"module_gzip", "module_text", b"module_text", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_module: _TypeAlias = typing.Literal["module_text", "module_gzip"]  # noqa: Y015
     _WhichOneofArgType_module: _TypeAlias = typing.Literal["module", b"module"]  # noqa: Y015

@@ -382,12 +382,13 @@ class WatchMachineRequest(message.Message):
 
 @typing.final
 class InstanceFilter(message.Message):
-    """Chooses instances by their state. Empty fields choose all."""
+    """Chooses instances by their state, and by the values under which indexes find them. Empty fields choose all."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     STATES_FIELD_NUMBER: builtins.int
     TAGS_FIELD_NUMBER: builtins.int
+    INDEXES_FIELD_NUMBER: builtins.int
     @builtins.property
     def states(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Optional. At least one of these state nodes is active, as dotted paths below the root."""
@@ -396,15 +397,20 @@ class InstanceFilter(message.Message):
     def tags(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Optional. At least one of these tags is active."""
 
+    @builtins.property
+    def indexes(self) -> containers.RepeatedCompositeFieldContainer[instance_pb2.IndexCondition]:
+        """Optional. Each of these holds for at least one value of the instance. Needs the scope `indexes.read` as well."""
+
     def __init__(
         self,
         *,
         states: abc.Iterable[builtins.str] | None = ...,
         tags: abc.Iterable[builtins.str] | None = ...,
+        indexes: abc.Iterable[instance_pb2.IndexCondition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["states", b"states", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["indexes", b"indexes", "states", b"states", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,7 +13,15 @@ import { eventJson } from "./json.ts";
 import { type Loaded } from "./load.ts";
 import { instanceOf } from "./output.ts";
 import { reviveRefs4 } from "./ref4.ts";
-import { type AnyEvent, type Head, type Limits, Refusal, type Stored, type Turn } from "./types.ts";
+import {
+  type AnyEvent,
+  type Head,
+  type Limits,
+  Refusal,
+  type Selector,
+  type Stored,
+  type Turn,
+} from "./types.ts";
 import { clean, type Frame } from "./wire.ts";
 
 const EVENT = 0;
@@ -43,6 +51,7 @@ export class Host {
   constructor(
     readonly loaded: Loaded,
     readonly limits: Limits,
+    readonly selectors: Selector[],
     readonly tell: Tell,
     readonly reply: (f: Frame) => void,
   ) {
@@ -275,7 +284,7 @@ export class Host {
 
   #open(uid: number, name: string): Instance {
     const { dialect, machine, old } = this.loaded;
-    const instance = new Instance(uid, name, this.limits, this.tell, (owner) => {
+    const instance = new Instance(uid, name, this.limits, this.selectors, this.tell, (owner) => {
       return dialect === "v5" ? new Gate5(machine, owner) : new Gate4(machine, owner, old);
     });
     this.#instances.set(uid, instance);

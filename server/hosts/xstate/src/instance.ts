@@ -4,7 +4,8 @@
  * Knows revisions and what waits for a commit; leaves the dialect to its gate and the wire to the host.
  */
 
-import { notJson } from "./json.ts";
+import { indexed } from "./indexes.ts";
+import { notJson, utf8Length } from "./json.ts";
 import { clean, type Frame } from "./wire.ts";
 import {
   type AnyEvent,
@@ -13,6 +14,7 @@ import {
   type Limits,
   type Owner,
   Refusal,
+  type Selector,
   type Stored,
   type Turn,
 } from "./types.ts";
@@ -50,6 +52,7 @@ export class Instance implements Owner {
     readonly uid: number,
     readonly name: string,
     readonly limits: Limits,
+    readonly selectors: Selector[],
     readonly tell: Tell,
     gate: (owner: Owner) => Gate,
   ) {
@@ -216,6 +219,7 @@ export class Instance implements Owner {
       turn.timerOps,
       turn.effects,
       outputText,
+      this.selectors.length > 0 ? indexed(this.selectors, context, this.limits) : null,
     ];
   }
 
@@ -228,15 +232,6 @@ export class Instance implements Owner {
 
 function shortened(path: string): string {
   return path.length > 300 ? `${path.slice(0, 60)}…${path.slice(-100)}` : path;
-}
-
-function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
-  }
-  return bytes;
 }
 
 export function eventOf(text: string): AnyEvent {

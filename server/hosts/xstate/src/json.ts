@@ -57,6 +57,16 @@ export function notJson(value: unknown, isRef: IsRef, depth = 0): string | undef
   return undefined;
 }
 
+/** How many bytes a text takes in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
+  }
+  return bytes;
+}
+
 /** The JSON of anything, for history: errors keep name and message, what cannot be written is left out. */
 export function lenientJson(value: unknown, limit: number): string | undefined {
   try {

@@ -7,7 +7,7 @@ import { Loader } from "./load.ts";
 import { bounded, catchStrays, takeConsole } from "./output.ts";
 import { probe } from "./probe.ts";
 import { sandbox } from "./sandbox.ts";
-import { type Limits, Refusal } from "./types.ts";
+import { type Limits, Refusal, type Selector } from "./types.ts";
 import { clean, type Frame, openWire } from "./wire.ts";
 
 const path = Deno.args[0];
@@ -40,7 +40,14 @@ defineForeign();
 let host: Host | undefined;
 
 async function load(frame: Frame): Promise<void> {
-  const [id, , source, language, limits] = frame as [number, string, string, string, Limits];
+  const [id, , source, language, limits, selectors] = frame as [
+    number,
+    string,
+    string,
+    string,
+    Limits,
+    Selector[],
+  ];
   log = bounded(
     (uid, level, text) => wire.send([0, "log", uid, level, text]),
     limits.logBytes,
@@ -50,7 +57,7 @@ async function load(frame: Frame): Promise<void> {
   try {
     const loaded = await loader.load(source, language === "ts");
     const { old } = probe(loaded.machine, loaded.dialect);
-    host = new Host({ ...loaded, old }, limits, tell, (answer) => wire.send(answer));
+    host = new Host({ ...loaded, old }, limits, selectors, tell, (answer) => wire.send(answer));
     wire.send([id, 1, [loaded.dialect, clean(loaded.machine.id, 500)]]);
   } catch (error) {
     const refusal = error instanceof Refusal ? error : new Refusal("MODULE_LOAD_FAILED", clean(error));

@@ -54,7 +54,15 @@ function keepsStill(Machine: Any, dialect: Dialect, old: boolean): boolean {
   const probed = new Machine(config, {});
   const owner: Owner = {
     name: "probe",
-    limits: { contextBytes: 1000, maxIterations: 100, authoriserMs: 0, logBytes: 0, logLines: 0 },
+    limits: {
+      contextBytes: 1000,
+      maxIterations: 100,
+      authoriserMs: 0,
+      logBytes: 0,
+      logLines: 0,
+      indexValues: 0,
+      indexValueBytes: 0,
+    },
     deliver() {},
     awaits: () => false,
     fault() {},

@@ -43,7 +43,12 @@ export interface Limits {
   authoriserMs: number;
   logBytes: number;
   logLines: number;
+  indexValues: number;
+  indexValueBytes: number;
 }
+
+/** Where an index finds its values: members, positions in arrays, null for all of either. */
+export type Selector = [index: string, path: (string | number | null)[]];
 
 /** What a snapshot is in the ledger. */
 export interface Stored {

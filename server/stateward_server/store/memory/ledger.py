@@ -1,15 +1,17 @@
-"""Instances, their history and their timers, in dictionaries.
+"""Instances, their history, their indexes and their timers, in dictionaries.
 
-The roles `Ledger` and `Timers` of the memory store. Checks everything before it changes anything. Contracts
-are in `ports/store.py`.
+The roles `Ledger`, `Indexes` and `Timers` of the memory store. Checks everything before it changes anything.
+Contracts are in `ports/store.py`.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
+from stateward_server.model.index import IndexQuery
 from stateward_server.model.ledger import (
     Commit,
     CommitResult,
@@ -23,7 +25,7 @@ from stateward_server.model.ledger import (
 )
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceUid, MachineName, OrgId
-from stateward_server.ports.store import ChangePage, Loaded, LoggedChange, Pruned
+from stateward_server.ports.store import ChangePage, Found, Loaded, LoggedChange, Pruned
 from stateward_server.store.memory.mail import MemoryMail
 from stateward_server.store.memory.tables import Record, Tables
 from stateward_server.store.shape import check_batch
@@ -74,6 +76,22 @@ class MemoryLedger(MemoryMail):
     ) -> Sequence[Loaded]:
         uids = sorted(uid for uid in self._tables.instances_of(org, machine) if uid > after)
         return [self._records[uid].loaded() for uid in uids[:limit]]
+
+    async def query_index(
+        self, org: OrgId, machine: MachineName, query: IndexQuery, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[Found]:
+        records = [self._records[uid] for uid in self._tables.instances_of(org, machine)]
+        found = [
+            Found(value, record.loaded())
+            for record in records
+            for index, value in record.history[-1].indexes
+            if index == query.index and query.wants(value)
+        ]
+        found.sort(key=_place_in_index, reverse=query.descending)
+        if after is not None:
+            beyond = operator.lt if query.descending else operator.gt
+            found = [each for each in found if beyond(_place_in_index(each), after)]
+        return found[:limit]
 
     async def unsettled(self, after: InstanceUid, limit: int) -> Sequence[InstanceUid]:
         open_ = (uid for uid, record in self._records.items() if not record.history[-1].view.settled)
@@ -193,6 +211,10 @@ class MemoryLedger(MemoryMail):
             self._log.append(LoggedChange(self._position, commit.instance, transition))
             self._epochs[self._position] = transition.epoch
         return Committed(self._position if commit.transitions else 0)
+
+
+def _place_in_index(found: Found) -> tuple[str, str]:
+    return (found.value, found.loaded.instance.key.name)
 
 
 def _place(timer: TimerRow) -> tuple[int, InstanceUid, str]:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+from stateward_server.model.index import NO_ENTRIES, IndexEntries
 from stateward_server.model.ledger import Commit, CommitResult, Committed, Conflict, Repeated, Transition
 from stateward_server.model.names import InstanceUid
 from stateward_server.store.sqlite import mail_rows, queries, rows
@@ -24,6 +25,8 @@ _TIMERS_GONE = rows.MultiRow(queries.DELETE_TIMERS, queries.THIS_TIMER, " OR ")
 _TIMERS = rows.MultiRow(queries.SET_TIMERS, queries.TIMER)
 _SETTLED = rows.MultiRow(queries.DELETE_UNSETTLED, queries.THIS_UID, " OR ")
 _UNSETTLED = rows.MultiRow(queries.INSERT_UNSETTLED, queries.UID)
+_ENTRIES_GONE = rows.MultiRow(queries.DELETE_ENTRIES, queries.THIS_ENTRY, " OR ")
+_ENTRIES = rows.MultiRow(queries.INSERT_ENTRIES, queries.ENTRY)
 _PARCELS = rows.MultiRow(queries.INSERT_PARCELS, queries.PARCEL)
 _LETTERS = rows.MultiRow(queries.INSERT_LETTERS, queries.LETTER)
 _LETTERS_GONE = rows.MultiRow(queries.DELETE_LETTERS, queries.THIS_LETTER, " OR ")
@@ -35,9 +38,10 @@ class _Head(NamedTuple):
 
     revision: int
     settled: bool
+    indexes: IndexEntries
 
 
-_UNBORN = _Head(0, settled=True)
+_UNBORN = _Head(0, settled=True, indexes=NO_ENTRIES)
 _Based: TypeAlias = tuple[Commit, _Head]
 _Tables: TypeAlias = Sequence[tuple[rows.MultiRow, list[rows.Row]]]
 
@@ -78,7 +82,7 @@ class BatchWriter:
         head = self._heads.get(commit.instance.uid)
         if head is None:
             row = db.execute(queries.HEAD, (commit.instance.uid,)).fetchone()
-            head = _Head(row[0], bool(row[1])) if row else _UNBORN
+            head = _Head(row[0], bool(row[1]), rows.entries(row[2])) if row else _UNBORN
         return head
 
     def _remember(self, uid: InstanceUid, head: _Head) -> None:
@@ -121,6 +125,11 @@ class BatchWriter:
 def _tables(based: Sequence[_Based]) -> _Tables:
     """Return the rows to write and to delete by table, in the order of work; transitions are last."""
     commits = [commit for commit, _ in based]
+    moves = [
+        (commit, before.indexes, commit.transitions[-1].indexes)
+        for commit, before in based
+        if commit.transitions and commit.transitions[-1].indexes != before.indexes
+    ]
     flips = [
         (commit.instance.uid, after.settled)
         for commit, before in based
@@ -133,8 +142,20 @@ def _tables(based: Sequence[_Based]) -> _Tables:
         (_TIMERS, [rows.timer_values(timer) for commit in commits for timer in commit.timers_set]),
         (_SETTLED, [(uid,) for uid, settled in flips if settled]),
         (_UNSETTLED, [(uid,) for uid, settled in flips if not settled]),
+        *(_entry_tables(moves) if moves else ()),
         (_TRANSITIONS, [row for commit in commits for row in rows.transition_rows(commit)]),
     )
+
+
+def _entry_tables(moves: Sequence[tuple[Commit, IndexEntries, IndexEntries]]) -> _Tables:
+    """Return what changes in indexes: values that instances have left behind, and those they have come to."""
+    gone = [(commit.instance.uid, *entry) for commit, before, after in moves for entry in before - after]
+    new = [
+        (commit.instance.uid, *entry, *rows.key_values(commit.instance))
+        for commit, before, after in moves
+        for entry in after - before
+    ]
+    return (_ENTRIES_GONE, gone), (_ENTRIES, new)
 
 
 def _extra_tables(commits: Sequence[Commit]) -> _Tables:
@@ -162,7 +183,7 @@ def _next_head(commit: Commit, head: _Head) -> _Head:
     if not commit.transitions:
         return head
     last = commit.transitions[-1]
-    return _Head(last.revision, last.view.settled)
+    return _Head(last.revision, last.view.settled, last.indexes)
 
 
 def _refusal(db: sqlite3.Connection, commit: Commit, head: _Head) -> CommitResult | None:

@@ -10,6 +10,9 @@ import sqlite3
 import zlib
 from collections.abc import Sequence
 
+import orjson
+
+from stateward_server.model.index import Selectors
 from stateward_server.model.machine import Language, Machine, Module, RequestRecord, Version
 from stateward_server.model.names import MachineName, OrgId, VersionId
 from stateward_server.store.sqlite import queries
@@ -26,7 +29,8 @@ class SqliteCatalog:
 
     async def create_machine(self, machine: Machine, request: RequestRecord | None) -> bool:
         current = machine.current_version.id if machine.current_version else None
-        values = (machine.org, machine.name, current, machine.created_at)
+        indexes = orjson.dumps(machine.indexes).decode()
+        values = (machine.org, machine.name, current, machine.created_at, indexes)
         return await self._change(
             lambda db: db.execute(queries.CREATE_MACHINE, values).rowcount == 1, request
         )
@@ -63,7 +67,7 @@ class SqliteCatalog:
 
         place = (version.org, version.machine)
         details = (version.dialect, version.client_info, version.source_bytes, version.created_at)
-        values = (version.id, *place, *details)
+        values = (version.id, *place, *details, orjson.dumps(version.selectors).decode())
         return await self._change(change, request)
 
     async def set_current_version(
@@ -74,19 +78,19 @@ class SqliteCatalog:
 
     async def get_version(self, org: OrgId, machine: MachineName, version: VersionId) -> Version | None:
         row = await self._readers.row(queries.GET_VERSION, (version, org, machine))
-        return Version(*row) if row else None
+        return _version(row) if row else None
 
     async def list_versions(
         self, org: OrgId, machine: MachineName, after: tuple[int, str], limit: int
     ) -> Sequence[Version]:
         return [
-            Version(*row)
+            _version(row)
             for row in await self._readers.rows(queries.LIST_VERSIONS, (org, machine, *after, limit))
         ]
 
     async def get_module(self, version: VersionId) -> Module | None:
         row = await self._readers.row(queries.GET_MODULE, (version,))
-        return Module(row[0], Language(row[1])) if row else None
+        return Module(row[0], Language(row[1]), _selectors(row[2])) if row else None
 
     async def get_request(self, org: OrgId, request_id: str) -> RequestRecord | None:
         row = await self._readers.row(queries.GET_REQUEST, (org, request_id))
@@ -115,5 +119,15 @@ def request_row(record: RequestRecord) -> Row:
 
 
 def _machine(row: Row) -> Machine:
-    org, name, created_at, *version = row
-    return Machine(org, name, Version(*version) if version[0] is not None else None, created_at)
+    org, name, created_at, indexes, *version = row
+    current = _version(tuple(version)) if version[0] is not None else None
+    return Machine(org, name, current, created_at, tuple(orjson.loads(indexes)))
+
+
+def _version(row: Row) -> Version:
+    id_, org, machine, dialect, client_info, source_bytes, created_at, selectors = row
+    return Version(id_, org, machine, dialect, client_info, source_bytes, created_at, _selectors(selectors))
+
+
+def _selectors(text: str) -> Selectors:
+    return tuple((index, selector) for index, selector in orjson.loads(text))

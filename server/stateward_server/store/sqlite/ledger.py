@@ -1,4 +1,4 @@
-"""Instances, their history and their timers, in SQLite: the roles `Ledger` and `Timers` of the store.
+"""Instances, their history, indexes and timers: the roles `Ledger`, `Indexes` and `Timers` of the store.
 
 Writes go through the batch writer in one hop each; reads are one statement each. Contracts are in
 `ports/store.py`.
@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from stateward_server.model.index import Comparison, IndexQuery
 from stateward_server.model.ledger import Commit, CommitResult, InstanceKey, Parent, TimerRow, Transition
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceUid, MachineName, OrgId
-from stateward_server.ports.store import Loaded
+from stateward_server.ports.store import Found, Loaded
 from stateward_server.store.shape import check_batch
 from stateward_server.store.sqlite import queries, rows
 from stateward_server.store.sqlite.batch import BatchWriter
@@ -22,6 +23,9 @@ from stateward_server.store.sqlite.readers import Readers
 from stateward_server.store.sqlite.writer import Writer, transaction
 
 _UID_BLOCK = 1000
+_BEFORE_ALL = ("", "")
+_AFTER_ALL = (b"", b"")
+"""In SQLite's order every blob comes after every text."""
 
 
 class SqliteLedger:
@@ -111,6 +115,16 @@ class SqliteLedger:
     async def set_parent(self, uid: InstanceUid, parent: Parent) -> None:
         values = (parent.uid, parent.machine, parent.name, parent.child, uid)
         await self._writer.run(lambda db: db.execute(queries.SET_PARENT, values).rowcount)
+
+    async def query_index(
+        self, org: OrgId, machine: MachineName, query: IndexQuery, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[Found]:
+        place: Sequence[str | bytes] = after or (_AFTER_ALL if query.descending else _BEFORE_ALL)
+        if query.comparison is not None:
+            place = (query.value, *(place[1:] if query.comparison is Comparison.EQUAL else place))
+        statement = queries.query_index(query.comparison, descending=query.descending)
+        values = (org, machine, query.index, *place, limit)
+        return [Found(row[0], rows.loaded(row[1:])) for row in await self._readers.rows(statement, values)]
 
     async def due_after(self, after: tuple[int, InstanceUid, str], limit: int) -> Sequence[TimerRow]:
         return [rows.timer(row) for row in await self._readers.rows(queries.DUE_AFTER, (*after, limit))]

@@ -8,11 +8,13 @@ bound. Each read runs on an index, which a test checks against SQLite's own plan
 
 from __future__ import annotations
 
+from stateward_server.model.index import Comparison
+
 # --- Ledger and timers ---
 
 TRANSITION_COLUMNS = (
     "revision, epoch, time_ms, cause, version, status, settled, value, states, tags, public, event,"
-    " request_id, request_digest, snapshot"
+    " request_id, request_digest, indexes, snapshot"
 )
 TIMER_COLUMNS = "uid, id, due_ms, target, event, to_machine, to_name"
 INSTANCE_COLUMNS = (
@@ -32,7 +34,7 @@ FIND_REQUEST = f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE uid = ? AND 
 HISTORY = (
     f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE uid = ? AND revision > ? ORDER BY revision LIMIT ?"
 )
-HEAD = "SELECT revision, settled FROM transitions WHERE uid = ? ORDER BY revision DESC LIMIT 1"
+HEAD = "SELECT revision, settled, indexes FROM transitions WHERE uid = ? ORDER BY revision DESC LIMIT 1"
 OLDEST = "SELECT min(revision) FROM transitions WHERE uid = ?"
 UID_OF = "SELECT uid FROM instances WHERE org = ? AND machine = ? AND name = ?"
 HAS_UID = "SELECT 1 FROM instances WHERE uid = ?"
@@ -60,13 +62,43 @@ THIS_UID = "uid = ?"
 INSERT_UNSETTLED = "INSERT OR IGNORE INTO unsettled (uid) VALUES"
 UID = "(?)"
 
-DELETE_INSTANCE = "DELETE FROM instances WHERE uid = ?"  # history and timers go by cascade
+DELETE_ENTRIES = "DELETE FROM index_entries WHERE"
+THIS_ENTRY = "(uid = ? AND name = ? AND value = ?)"
+INSERT_ENTRIES = "INSERT OR ROLLBACK INTO index_entries (uid, name, value, org, machine, owner) VALUES"
+ENTRY = "(?, ?, ?, ?, ?, ?)"
+
+DELETE_INSTANCE = "DELETE FROM instances WHERE uid = ?"  # history, timers and entries go by cascade
 SET_PAUSED = "UPDATE instances SET paused = ? WHERE uid = ?"
 SET_PARENT = (
     "UPDATE instances SET parent_uid = ?, parent_machine = ?, parent_name = ?, child = ? WHERE uid = ?"
 )
 RESERVE_UIDS = "UPDATE meta SET last_uid = last_uid + ?"
 LAST_UID = "SELECT last_uid FROM meta"
+
+# --- Indexes ---
+
+_ENTRIES = (
+    f"SELECT e.value, {_HEAD}, {_LAST} FROM index_entries AS e CROSS JOIN instances AS i ON i.uid = e.uid"
+    " CROSS JOIN transitions AS t"
+    " ON t.uid = i.uid AND t.revision = (SELECT max(revision) FROM transitions WHERE uid = i.uid)"
+    " WHERE e.org = ? AND e.machine = ? AND e.name = ?"
+)
+
+
+def query_index(comparison: Comparison | None, *, descending: bool) -> str:
+    """Return the statement for entries beyond a place, (value, owner), or (owner) among equals.
+
+    The value to compare with, if any, is bound first.
+    """
+    wanted = "" if comparison is None else f" AND e.value {comparison.value} ?"
+    beyond, order = ("<", "DESC") if descending else (">", "ASC")
+    if comparison is Comparison.EQUAL:
+        return f"{_ENTRIES}{wanted} AND e.owner {beyond} ? ORDER BY e.owner {order} LIMIT ?"
+    return (
+        f"{_ENTRIES}{wanted} AND (e.value, e.owner) {beyond} (?, ?)"
+        f" ORDER BY e.value {order}, e.owner {order} LIMIT ?"
+    )
+
 
 # --- Outbox and dead letters ---
 
@@ -147,10 +179,10 @@ PRUNE_DELETIONS = "DELETE FROM deletions WHERE position <= ?"
 
 # --- Catalog and requests ---
 
-_VERSION_COLUMNS = "id, org, machine, dialect, client_info, source_bytes, created_at"
+_VERSION_COLUMNS = "id, org, machine, dialect, client_info, source_bytes, created_at, selectors"
 _CURRENT = ", ".join(f"v.{column}" for column in _VERSION_COLUMNS.split(", "))
 _MACHINES = (
-    f"SELECT m.org, m.name, m.created_at, {_CURRENT}"
+    f"SELECT m.org, m.name, m.created_at, m.indexes, {_CURRENT}"
     " FROM machines AS m LEFT JOIN versions AS v ON v.id = m.current_version"
 )
 GET_MACHINE = f"{_MACHINES} WHERE m.org = ? AND m.name = ?"
@@ -161,14 +193,18 @@ LIST_VERSIONS = (
     f"SELECT {_VERSION_COLUMNS} FROM versions WHERE org = ? AND machine = ? AND (created_at, id) > (?, ?)"
     " ORDER BY created_at, id LIMIT ?"
 )
-GET_MODULE = "SELECT inflate(source), language FROM modules WHERE version = ?"
+GET_MODULE = (
+    "SELECT inflate(m.source), m.language, v.selectors"
+    " FROM modules AS m JOIN versions AS v ON v.id = m.version WHERE m.version = ?"
+)
 GET_REQUEST = "SELECT org, id, digest, outcome, time_ms FROM requests WHERE org = ? AND id = ?"
 
 CREATE_MACHINE = (
-    "INSERT INTO machines (org, name, current_version, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO machines (org, name, current_version, created_at, indexes) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
 )
 DELETE_MACHINE = "DELETE FROM machines WHERE org = ? AND name = ?"  # versions and modules go by cascade
-CREATE_VERSION = f"INSERT INTO versions ({_VERSION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+CREATE_VERSION = f"INSERT INTO versions ({_VERSION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 CREATE_MODULE = "INSERT INTO modules (version, language, source) VALUES (?, ?, ?)"
 SET_CURRENT = (
     "UPDATE machines SET current_version = ?1 WHERE org = ?2 AND name = ?3"

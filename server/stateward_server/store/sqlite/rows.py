@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from stateward_server.model.index import NO_ENTRIES, IndexEntries
 from stateward_server.model.ledger import (
     Cause,
     Commit,
@@ -84,6 +85,11 @@ def instance_row(instance: Instance) -> Row:
     return (*head, parent.uid, parent.machine, parent.name, parent.child)
 
 
+def key_values(instance: Instance) -> Row:
+    key = instance.key
+    return (key.org, key.machine, key.name)
+
+
 def transition_rows(commit: Commit) -> Iterator[Row]:
     uid = commit.instance.uid
     for item in commit.transitions:
@@ -104,6 +110,7 @@ def transition_rows(commit: Commit) -> Iterator[Row]:
             item.event_json,
             request.id if request else None,
             request.digest if request else None,
+            _entries_text(item.indexes) if item.indexes else None,
             item.snapshot_json,
         )
 
@@ -112,11 +119,13 @@ def transition(row: Row) -> Transition:
     """Read a row of TRANSITION_COLUMNS."""
     (
         revision, epoch, time_ms, cause, version, status, settled, value, states, tags, public, event,
-        request_id, digest, snapshot,
+        request_id, digest, indexes, snapshot,
     ) = row  # fmt: skip
     view = View(value, _array(states), _array(tags), public, _STATUS[status], bool(settled))
     request = None if request_id is None else RequestTag(request_id, digest)
-    return Transition(revision, epoch, time_ms, _CAUSE[cause], event, snapshot, view, version, request)
+    return Transition(
+        revision, epoch, time_ms, _CAUSE[cause], event, snapshot, view, version, request, entries(indexes)
+    )
 
 
 def loaded(row: Row) -> Loaded:
@@ -145,6 +154,15 @@ def timer(row: Row) -> TimerRow:
     uid, id_, due_ms, target, event, machine, instance = row
     to = None if machine is None else Ref(machine, instance)
     return TimerRow(InstanceUid(uid), id_, due_ms, event, target, to)
+
+
+def entries(text: str | None) -> IndexEntries:
+    """Read a transition's column `indexes`."""
+    return NO_ENTRIES if text is None else frozenset(map(tuple, orjson.loads(text)))
+
+
+def _entries_text(items: IndexEntries) -> str:
+    return orjson.dumps(sorted(items)).decode()
 
 
 # A machine has few distinct sets of states and tags, and they come by again and again.
