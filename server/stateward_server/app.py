@@ -24,6 +24,7 @@ from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.machines import MachineServicer
 from stateward_server.api.outcomes import Outcomes
 from stateward_server.api.paging import PageTokens
+from stateward_server.api.rates import Brake, Rates
 from stateward_server.api.server import ApiServer
 from stateward_server.api.streams import Streams
 from stateward_server.api.subscriptions import SubscriptionServicer
@@ -184,7 +185,7 @@ def _way_in(settings: Settings, addresses: Running, certificates: Certificates |
 
 def _api(core: _Core) -> ApiServer:
     """Build the gRPC edge and the rooms that only it calls."""
-    store, engine, clock = core.store, core.engine, core.clock
+    store, engine, clock, rates = core.store, core.engine, core.clock, core.limits.rates
     pages = PageTokens(core.secrets.purpose("page-tokens"))
     machines = Machines(store, core.host, clock, core.entropy, core.limits.modules)
     query = Query(store, store, store, store)
@@ -193,7 +194,13 @@ def _api(core: _Core) -> ApiServer:
     tokens = ResumeTokens(core.secrets.purpose("resume-tokens"))
     sources = Sources(core.hub, store, store, store.identity, engine.read, readers, tokens)
     return ApiServer(
-        Edge(Authenticator(store, core.secrets, clock), core.entropy, core.streams),
+        Edge(
+            Authenticator(store, core.secrets, clock),
+            core.entropy,
+            core.streams,
+            rates=Rates.of(rates, clock),
+            brake=Brake(rates.failures_per_second, clock) if rates.failures_per_second else None,
+        ),
         machines=MachineServicer(machines, outcomes, pages),
         instances=InstanceServicer(engine, machines, query, outcomes, pages),
         subscriptions=SubscriptionServicer(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stateward_server.model.errors import InvalidArgument
-from stateward_server.model.limits import EngineLimits, HostLimits, Limits, WatchLimits
+from stateward_server.model.limits import EngineLimits, HostLimits, Limits, RateLimits, WatchLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,12 @@ class Settings:
     """After how long a quiet connection is pinged; no answer for two thirds of that means it is dead."""
     send_seconds: int = 20
     """How long a subscriber may leave a frame unread."""
+    org_requests_per_second: int = 0
+    """How often an organisation may call; 0 is without limit."""
+    key_requests_per_second: int = 0
+    """How often calls may come with one key; 0 is without limit."""
+    failed_tokens_per_second: int = 100
+    """How often an address may bring an invalid token; 0 is without limit."""
 
 
 _ADDRESSES = frozenset({"grpc", "http"})
@@ -65,9 +71,14 @@ _INTEGERS = frozenset(
         "history_days",
         "keepalive_seconds",
         "send_seconds",
+        "org_requests_per_second",
+        "key_requests_per_second",
+        "failed_tokens_per_second",
     }
 )
-_MAY_BE_ZERO = frozenset({"history_days"})
+_MAY_BE_ZERO = frozenset(
+    {"history_days", "org_requests_per_second", "key_requests_per_second", "failed_tokens_per_second"}
+)
 _CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "pretty", "json")}
 
 
@@ -108,6 +119,11 @@ def limits_of(settings: Settings) -> Limits:
         engine=EngineLimits(settle_ms=settings.settle_seconds * 1000),
         hosts=HostLimits(processes=settings.host_processes),
         watch=WatchLimits(send_ms=settings.send_seconds * 1000),
+        rates=RateLimits(
+            org_per_second=settings.org_requests_per_second,
+            key_per_second=settings.key_requests_per_second,
+            failures_per_second=settings.failed_tokens_per_second,
+        ),
     )
 
 

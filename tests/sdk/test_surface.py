@@ -70,6 +70,7 @@ EXPORTS = [
     "OutOfRange",
     "PermissionDenied",
     "Profile",
+    "RateLimited",
     "Reconnect",
     "RejectedByMachineAuthorizer",
     "Reply",

@@ -36,6 +36,7 @@
     │   └── ResumeTokenDiverged             the history was replaced, as by a restored backup
     ├── ResourceExhausted                 back off
     │   ├── MailboxFull                     too many events are waiting for the instance
+    │   ├── RateLimited                     too many calls in a second
     │   └── SubscriberTooSlow               resume from the last token
     ├── Unavailable                       already retried; retry later with the same request id
     ├── DeadlineExceeded (TimeoutError)   the outcome of a write is unknown; retry with the same request id
@@ -268,6 +269,10 @@ class MailboxFull(ResourceExhausted):
     """The instance has too many events waiting."""
 
 
+class RateLimited(ResourceExhausted):
+    """The key or the organisation calls too often, or too many invalid tokens come from this address."""
+
+
 class SubscriberTooSlow(ResourceExhausted):
     """The reader of a subscription did not keep up; it can resume from its last token."""
 
@@ -348,6 +353,7 @@ _BY_REASON: dict[str, type[StatewardError]] = {
     "RESUME_TOKEN_DIVERGED": ResumeTokenDiverged,
     "RESUME_TOKEN_INVALID": ResumeTokenInvalid,
     "MAILBOX_FULL": MailboxFull,
+    "RATE_LIMITED": RateLimited,
     "SUBSCRIBER_TOO_SLOW": SubscriberTooSlow,
 }
 

@@ -1,4 +1,4 @@
-"""What every RPC passes, in this order: log line, error translation, size, authentication, scope, parsing.
+"""What every RPC passes, in this order: log, error translation, size, authentication, rate, scope, parsing.
 
 Health and reflection pass untouched. An RPC that has no scope in `auth/scopes.py` is refused.
 """
@@ -16,6 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from stateward_server.api.caller import Context, caller
+from stateward_server.api.rates import Brake, Rates
 from stateward_server.api.status import status_of
 from stateward_server.api.streams import Streams
 from stateward_server.auth.authenticator import Authenticator
@@ -27,6 +28,7 @@ from stateward_server.model.errors import (
     PermissionDenied,
     ResourceExhausted,
     StatewardError,
+    Unauthenticated,
 )
 from stateward_server.model.limits import ApiLimits
 from stateward_server.model.principal import Principal
@@ -48,10 +50,20 @@ _Parse = Callable[[bytes], Any]
 class Edge:
     """Puts itself between a server and its services."""
 
-    def __init__(self, authenticator: Authenticator, entropy: Entropy, streams: Streams) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        entropy: Entropy,
+        streams: Streams,
+        *,
+        rates: Rates | None = None,
+        brake: Brake | None = None,
+    ) -> None:
         self._authenticator = authenticator
         self._entropy = entropy
         self._streams = streams
+        self._rates = rates
+        self._brake = brake
 
     def guard(self, server: grpc.aio.Server) -> Any:
         """Return what the generated `add_…_to_server` functions take for a server, with every method wrapped.
@@ -98,7 +110,11 @@ class Edge:
                     first = raw if isinstance(raw, bytes) else b""
                     line.principal = await self._admit(method, first, context)
                     stream.expires_ms = line.principal.expires_ms
-                    request = _parsed(raw, parse) if isinstance(raw, bytes) else _each_parsed(raw, parse)
+                    request = (
+                        _parsed(raw, parse)
+                        if isinstance(raw, bytes)
+                        else self._each_parsed(raw, parse, line.principal)
+                    )
                     async with aclosing(serve(request, context)) as responses:
                         async for response in responses:
                             await stream.send(context, response)
@@ -119,13 +135,37 @@ class Edge:
                 bearer = value[7:]
             elif key == AUTH_CONTEXT_KEY and isinstance(value, bytes):
                 act_as = value
-        principal = await self._authenticator.authenticate(bearer, act_as)
+        principal = await self._authenticate(bearer, act_as, context)
+        if self._rates is not None:
+            self._rates.count(principal)
         scope = BY_METHOD.get(method)
         if scope is None:
             raise PermissionDenied("SCOPE_MISSING", "this call is not open to anyone")
         principal.require(scope)
         caller.set(principal)
         return principal
+
+    async def _authenticate(self, bearer: str, act_as: bytes | None, context: Context) -> Principal:
+        brake = self._brake
+        if brake is None:
+            return await self._authenticator.authenticate(bearer, act_as)
+        if not (brake.idle or self._authenticator.knows(bearer)):
+            brake.check(context.peer())
+        try:
+            return await self._authenticator.authenticate(bearer, act_as)
+        except Unauthenticated as error:
+            if error.reason == "TOKEN_INVALID":
+                brake.failed(context.peer())
+            raise
+
+    async def _each_parsed(
+        self, requests: AsyncIterator[bytes], parse: _Parse, who: Principal
+    ) -> AsyncIterator[Any]:
+        async for raw in requests:
+            _check_size(raw)
+            if self._rates is not None:
+                await self._rates.pace(who)
+            yield _parsed(raw, parse)
 
     def _explain(self, error: BaseException, line: _Line) -> StatewardError:
         """Return the refusal for an error; re-raise what must not be swallowed."""
@@ -153,12 +193,6 @@ def _check_size(raw: bytes) -> None:
             f"the request has {len(raw)} bytes, {MAX_REQUEST_BYTES} are allowed",
             limit_bytes=MAX_REQUEST_BYTES,
         )
-
-
-async def _each_parsed(requests: AsyncIterator[bytes], parse: _Parse) -> AsyncIterator[Any]:
-    async for raw in requests:
-        _check_size(raw)
-        yield _parsed(raw, parse)
 
 
 def _written(response: Any) -> bytes:

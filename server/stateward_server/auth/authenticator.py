@@ -58,6 +58,10 @@ class Authenticator:
         principal.require(ACT_AS)
         return replace(principal, auth_json=_auth_context(act_as))
 
+    def knows(self, bearer: str) -> bool:
+        """Tell whether a token was verified before, and is remembered."""
+        return bearer in self._known
+
     async def _verify(self, bearer: str) -> Principal:
         if not bearer or len(bearer) > _MAX_TOKEN:
             raise _invalid()

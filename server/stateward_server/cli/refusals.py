@@ -38,6 +38,7 @@ _HINTS = {
     "RESUME_TOKEN_EXPIRED": "watch again without the token",
     "RESUME_TOKEN_DIVERGED": "watch again without the token",
     "MAILBOX_FULL": "wait a little, then run the command again",
+    "RATE_LIMITED": "wait a little, then run the command again",
     "SUBSCRIBER_TOO_SLOW": "read faster, or watch without --every-transition",
     "DRAINING": "the server is stopping: run the command again when it is back",
     "HOST_UNAVAILABLE": _AGAIN,

@@ -123,6 +123,18 @@ class HostLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How often in a second; 0 is without limit."""
+
+    org_per_second: int = 0
+    """Requests of all callers of an organisation."""
+    key_per_second: int = 0
+    """Requests of all callers with one key."""
+    failures_per_second: int = 100
+    """Tokens from one address that cannot be verified."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Every bound of a server."""
 
@@ -131,6 +143,7 @@ class Limits:
     watch: WatchLimits = field(default_factory=WatchLimits)
     engine: EngineLimits = field(default_factory=EngineLimits)
     hosts: HostLimits = field(default_factory=HostLimits)
+    rates: RateLimits = field(default_factory=RateLimits)
 
 
 class Unit(Enum):
@@ -156,12 +169,13 @@ class Limit:
 
 def published(limits: Limits) -> tuple[Limit, ...]:
     """Return what users are told, in the order of docs/limits.md."""
-    api, modules, watch, engine, hosts = (
+    api, modules, watch, engine, hosts, rates = (
         limits.api,
         limits.modules,
         limits.watch,
         limits.engine,
         limits.hosts,
+        limits.rates,
     )
     count, size, ms, characters = Unit.COUNT, Unit.BYTES, Unit.MILLISECONDS, Unit.CHARACTERS
     killed = "the process is killed"
@@ -312,6 +326,30 @@ def published(limits: Limits) -> tuple[Limit, ...]:
             "States, tags, or conditions on indexes, in one filter",
             "",
             "INVALID_FIELD",
+        ),
+        Limit(
+            "org_requests_per_second",
+            rates.org_per_second,
+            count,
+            "Requests of an organisation in a second, twice as many at once (setting); 0 is no limit",
+            "the SDK waits",
+            "RATE_LIMITED",
+        ),
+        Limit(
+            "key_requests_per_second",
+            rates.key_per_second,
+            count,
+            "Requests with one key in a second, twice as many at once (setting); 0 is no limit",
+            "the SDK waits",
+            "RATE_LIMITED",
+        ),
+        Limit(
+            "failed_tokens_per_second",
+            rates.failures_per_second,
+            count,
+            "Invalid tokens from one address in a second, ten times as many at once (setting); 0 is no limit",
+            "from there only tokens known to be good are let in",
+            "RATE_LIMITED",
         ),
         Limit("token_bytes", api.token_bytes, size, "A bearer token", "", "TOKEN_INVALID"),
         Limit(

@@ -27,13 +27,14 @@ from stateward.v1 import instance_service_pb2_grpc as rpc
 from stateward_server.api.caller import caller
 from stateward_server.api.edge import AUTH_CONTEXT_KEY, MAX_REQUEST_BYTES, Edge
 from stateward_server.api.limits import LimitsServicer
+from stateward_server.api.rates import Brake, Rates
 from stateward_server.api.server import SERVICES, ApiServer
 from stateward_server.api.streams import Streams
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.scopes import PRODUCTION
 from stateward_server.auth.secrets import Secrets, credential_digest
 from stateward_server.model.errors import Aborted, InvalidArgument
-from stateward_server.model.limits import Limits
+from stateward_server.model.limits import Limits, RateLimits
 from stateward_server.model.names import OrgId, mint
 from stateward_server.model.principal import Principal
 from stateward_server.ports.host import HostLost
@@ -83,6 +84,10 @@ class Subscriptions(subscription_service_pb2_grpc.SubscriptionServiceServicer):
                 yield frame
         finally:
             self.closed.set()
+
+    async def WatchInstances(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+        async for _ in requests:
+            yield subscription_service_pb2.WatchInstancesResponse()
 
 
 @dataclass
@@ -137,6 +142,14 @@ def refusal(error: grpc.aio.AioRpcError) -> Refused:
     return Refused(error.code(), info.reason, dict(info.metadata), error.details() or "")
 
 
+def retry_delay(error: grpc.aio.AioRpcError) -> float:
+    """Return after how many seconds the server says to come back."""
+    status = status_pb2.Status.FromString(dict(error.trailing_metadata() or ())["grpc-status-details-bin"])
+    info = error_details_pb2.RetryInfo()
+    assert any(each.Unpack(info) for each in status.details)
+    return float(info.retry_delay.ToTimedelta().total_seconds())
+
+
 @pytest.fixture
 def logs() -> Iterator[list[Any]]:
     capture = LogCapture()
@@ -147,13 +160,29 @@ def logs() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-async def served(logs: list[Any]) -> AsyncIterator[Served]:
-    clock = ManualClock()
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def rates() -> RateLimits:
+    """How often callers may call; tests that are about it say otherwise."""
+    return RateLimits(failures_per_second=0)
+
+
+@pytest.fixture
+async def served(logs: list[Any], clock: ManualClock, rates: RateLimits) -> AsyncIterator[Served]:
     store = MemoryStore(clock=clock, entropy=SeededEntropy())
     org = OrgId(mint("org", bytes(16)))
     await store.create_org(org, 0)
     await store.put_credential(credential_digest(ADMIN_TOKEN), org, 0)
-    edge = Edge(Authenticator(store, Secrets(bytes(32)), clock), SeededEntropy(), Streams(clock, 20_000))
+    edge = Edge(
+        Authenticator(store, Secrets(bytes(32)), clock),
+        SeededEntropy(),
+        Streams(clock, 20_000),
+        rates=Rates.of(rates, clock),
+        brake=Brake(rates.failures_per_second, clock) if rates.failures_per_second else None,
+    )
     instances, subscriptions = cast(Any, Instances)(), cast(Any, Subscriptions)()
     server = ApiServer(
         edge,
@@ -496,3 +525,64 @@ async def _until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not true():  # noqa: ASYNC110 - what it waits for tells nobody
             await asyncio.sleep(0.001)
+
+
+# ------------------------------------------------------------------ how often
+
+WRONG = (("authorization", "Bearer wrong"),)
+
+
+@pytest.mark.parametrize("rates", [RateLimits(key_per_second=1, failures_per_second=0)])
+async def test_too_many_calls_are_told_when_to_come_back(served: Served, clock: ManualClock):
+    for _ in range(2):
+        await served.get()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.get()
+    refused = refusal(caught.value)
+    assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    assert refused.metadata == {"limit": "1"}
+    assert retry_delay(caught.value) == 1.0
+    assert len(served.instances.callers) == 2
+    await clock.advance(1_000)
+    await served.get()
+
+
+@pytest.mark.parametrize("rates", [RateLimits(org_per_second=1, failures_per_second=0)])
+async def test_a_stream_counts_when_it_is_opened(served: Served):
+    async def frames() -> AsyncIterator[Any]:
+        yield subscription_service_pb2.WatchInstanceResponse()
+
+    served.subscriptions.frames = frames
+    for _ in range(2):
+        await served.watch().read()
+    assert (await served.refused(served.watch().read())).reason == "RATE_LIMITED"
+
+
+@pytest.mark.parametrize("rates", [RateLimits(key_per_second=1, failures_per_second=0)])
+async def test_requests_on_a_stream_wait_for_their_turn(served: Served, clock: ManualClock):
+    stub: Any = subscription_service_pb2_grpc.SubscriptionServiceStub(served.channel)
+    call = stub.WatchInstances(metadata=METADATA)
+    for _ in range(2):
+        await call.write(subscription_service_pb2.WatchInstancesRequest())
+    await call.read()  # the opening and this request were two
+    second = asyncio.ensure_future(call.read())
+    while not clock.sleeping:  # noqa: ASYNC110 - who falls asleep tells nobody
+        await asyncio.sleep(0)
+    assert not second.done()
+    clock.set(clock.now_ms() + 1_000)
+    assert await second == subscription_service_pb2.WatchInstancesResponse()
+
+
+@pytest.mark.parametrize("rates", [RateLimits(failures_per_second=1)])
+async def test_guessing_tokens_is_stopped_and_those_let_in_before_stay_in(served: Served, clock: ManualClock):
+    await served.get()
+    for _ in range(10):
+        assert (await served.refused(served.get(metadata=WRONG))).reason == "TOKEN_INVALID"
+    assert (await served.refused(served.get(metadata=WRONG))).reason == "RATE_LIMITED"
+    unknown = mint("sba", bytes([1]) * 32)
+    await served.store.put_credential(credential_digest(unknown), OrgId("org"), 0)
+    right = (("authorization", f"Bearer {unknown}"),)
+    assert (await served.refused(served.get(metadata=right))).reason == "RATE_LIMITED"
+    await served.get()
+    await clock.advance(1_000)
+    await served.get(metadata=right)

@@ -128,6 +128,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The instance is being watched on this stream already. Metadata: {"machine": "...", "instance": "..."}."""
     ERROR_REASON_SUBSCRIBER_TOO_SLOW: _ErrorReason.ValueType  # 122
     """The subscriber did not keep up; resume from the last token."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 130
+    """The key or the organisation calls too often, or too many invalid tokens come from the caller's address.
+    Metadata: {"limit": "100"}, in a second.
+    """
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 140
     """The server is shutting down; retry with the same request id."""
     ERROR_REASON_HOST_UNAVAILABLE: _ErrorReason.ValueType  # 141
@@ -244,6 +248,10 @@ ERROR_REASON_WATCH_EXISTS: ErrorReason.ValueType  # 124
 """The instance is being watched on this stream already. Metadata: {"machine": "...", "instance": "..."}."""
 ERROR_REASON_SUBSCRIBER_TOO_SLOW: ErrorReason.ValueType  # 122
 """The subscriber did not keep up; resume from the last token."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 130
+"""The key or the organisation calls too often, or too many invalid tokens come from the caller's address.
+Metadata: {"limit": "100"}, in a second.
+"""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 140
 """The server is shutting down; retry with the same request id."""
 ERROR_REASON_HOST_UNAVAILABLE: ErrorReason.ValueType  # 141
