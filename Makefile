@@ -12,7 +12,7 @@ BIN := .venv/bin
 LOCKS := scripts/lock/uv.txt scripts/lock/requirements.txt
 PROJECTS := pyproject.toml sdk/python/pyproject.toml
 HOST_DIST := server/stateward_server/runtime/xstate/dist
-HOST_SOURCES := $(shell find server/hosts/xstate -type f -not -path '*/node_modules/*' 2>/dev/null)
+HOST_SOURCES := $(shell find server/hosts/xstate sdk/machine -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 # Stamps live in .venv, so a new .venv starts from nothing.
 DEPS := .venv/.deps-installed

@@ -1,9 +1,9 @@
 """Bundle the worker that runs XState machines, both XState builds inside, into the server package.
 
 Writes server/stateward_server/runtime/xstate/dist/host.js. The bundle depends on nothing but the files under
-server/hosts/xstate and the deno release, so the same inputs give the same bytes. Does nothing when the
-bundle is up to date. The first run fetches xstate and esbuild from the npm registry that deno is set up to
-use; later runs work offline.
+server/hosts/xstate, sdk/machine and the deno release, so the same inputs give the same bytes. Does nothing
+when the bundle is up to date. The first run fetches xstate and esbuild from the npm registry that deno is
+set up to use; later runs work offline.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from deno import find_deno_bin  # type: ignore[import-untyped]  # the package ha
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "server" / "hosts" / "xstate"
+HELPER = ROOT / "sdk" / "machine" / "index.js"
 TARGET = ROOT / "server" / "stateward_server" / "runtime" / "xstate" / "dist"
 BUNDLE = "host.js"
 STAMP = "inputs.sha256"
@@ -52,7 +53,13 @@ def main() -> int:
 
 def inputs_digest() -> str:
     """Hash everything the bundle is made of: source, lock, this script, the deno release."""
-    files = [Path(__file__), SOURCE / "deno.json", SOURCE / "deno.lock", *sorted(SOURCE.glob("src/**/*.ts"))]
+    files = [
+        Path(__file__),
+        SOURCE / "deno.json",
+        SOURCE / "deno.lock",
+        HELPER,
+        *sorted(SOURCE.glob("src/**/*.ts")),
+    ]
     digest = hashlib.sha256(version("deno").encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())

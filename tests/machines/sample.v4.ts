@@ -21,6 +21,7 @@ export default createMachine<Context>({
       }),
     },
     FINISH: "over",
+    REPORT: { actions: actions.sendParent({ type: "REPORTED" }) },
   },
   states: {
     off: {
@@ -33,6 +34,7 @@ export default createMachine<Context>({
         WAIT: "waiting",
         WORK: "working",
         STICK: "sticking",
+        PARENT: "parenting",
       },
     },
     on: { on: { TOGGLE: "off" } },
@@ -42,6 +44,21 @@ export default createMachine<Context>({
     },
     sticking: {
       invoke: { id: "stuck", src: () => new Promise(() => {}), onDone: "off", onError: "failed" },
+    },
+    parenting: {
+      invoke: {
+        id: "kid",
+        src: { type: "statebacked.invoke", machineName: "sample", machineInstanceName: "kid-1" },
+        data: { count: 7 },
+        onDone: "off",
+        onError: "failed",
+      },
+      on: {
+        TELL: { actions: actions.sendTo("kid", { type: "TOGGLE" }) },
+        LATER: { actions: actions.sendTo("kid", { type: "TOGGLE" }, { delay: 1000, id: "later" }) },
+        NEVER: { actions: actions.cancel("later") },
+        LEAVE: "off",
+      },
     },
     failed: {},
     over: { type: "final" },

@@ -1,5 +1,6 @@
 // The sample machine of the host suite, for XState 5. `stateward_server.testing.fake_host` has it in Python.
-import { assign, fromPromise, log, setup } from "xstate";
+import { persistent } from "@stateward/machine";
+import { assign, cancel, fromPromise, log, sendParent, sendTo, setup } from "xstate";
 
 type Auth = { ok?: boolean };
 
@@ -14,6 +15,7 @@ export default setup({
   actors: {
     work: fromPromise(async () => 42),
     stuck: fromPromise(() => new Promise(() => {})),
+    kid: persistent({ machine: "sample", instance: "kid-1" }),
   },
 }).createMachine({
   id: "sample",
@@ -27,6 +29,7 @@ export default setup({
       }),
     },
     FINISH: ".over",
+    REPORT: { actions: sendParent({ type: "REPORTED" }) },
   },
   states: {
     off: {
@@ -39,6 +42,7 @@ export default setup({
         WAIT: "waiting",
         WORK: "working",
         STICK: "sticking",
+        PARENT: "parenting",
       },
     },
     on: { on: { TOGGLE: "off" } },
@@ -48,6 +52,15 @@ export default setup({
     },
     sticking: {
       invoke: { id: "stuck", src: "stuck", onDone: "off", onError: "failed" },
+    },
+    parenting: {
+      invoke: { id: "kid", src: "kid", input: { count: 7 }, onDone: "off", onError: "failed" },
+      on: {
+        TELL: { actions: sendTo("kid", { type: "TOGGLE" }) },
+        LATER: { actions: sendTo("kid", { type: "TOGGLE" }, { delay: 1000, id: "later" }) },
+        NEVER: { actions: cancel("later") },
+        LEAVE: "off",
+      },
     },
     failed: {},
     over: { type: "final" },

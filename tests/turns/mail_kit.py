@@ -20,6 +20,7 @@ from stateward_server.model.machine import Inspection, Language, Machine, Module
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
 from stateward_server.model.step import (
     Denied,
+    EndInput,
     EventInput,
     Failed,
     InboxInput,
@@ -181,6 +182,10 @@ class ScriptHost:
                 if held.states[-1][0].get("lost") != child:
                     return Skipped()
                 return self._move(held, {"type": f"lost.{child}"})
+            case EndInput(child, by, failed, payload):
+                said = None if payload is None else json.loads(payload)
+                kind = "failed" if failed else "done"
+                return self._move(held, {"type": f"{kind}.{child}", "by": by.instance, "said": said})
 
     def _move(self, held: _Held, event: Json) -> Step | Failed:
         context, _ = held.states[-1]
@@ -215,12 +220,12 @@ class World:
     engine: Engine
     limits: EngineLimits
 
-    async def machine(self, name: str, script: Script | React, dialect: str = "v5") -> VersionId:
+    async def machine(self, name: str, script: Script | React) -> VersionId:
         """Publish a machine."""
         version = VersionId(f"ver_{name:A<22}"[:26])
         machine = MachineName(name)
         await self.store.create_machine(Machine(ORG, machine, None, 0), None)
-        made = Version(version, ORG, machine, dialect, "", 1, 0)
+        made = Version(version, ORG, machine, "v5", "", 1, 0)
         await self.store.create_version(made, Module("", Language.JAVASCRIPT), None, make_current=True)
         self.host.scripts[version] = script if isinstance(script, Script) else Script(script)
         return version

@@ -289,8 +289,8 @@ async def test_an_instance_can_write_to_itself():
 # ---------------------------------------------------------------------- children
 
 
-async def spawned(here: World, dialect: str = "v5") -> None:
-    await here.machine("parent", parent(), dialect)
+async def spawned(here: World) -> None:
+    await here.machine("parent", parent())
     await here.machine("child", child)
     await here.create("parent", "p")
     await here.send("parent", "p", "SPAWN")
@@ -316,25 +316,21 @@ async def test_child_reaches_its_parent_and_tells_of_its_end_last():
         assert await here.got("parent", "p") == [
             {"type": "TOLD"},
             {"type": "LAST"},
-            {"type": "xstate.done.actor.kid", "output": {"sum": 3}, "actorId": "kid"},
+            {"type": "done.kid", "by": "c", "said": {"sum": 3}},
         ]
         assert (await here.history("parent", "p"))[-1].cause is Cause.CHILD
 
 
-@pytest.mark.parametrize(
-    ("dialect", "event", "told"),
-    [
-        ("v5", "FAIL", {"type": "xstate.error.actor.kid", "error": {"message": "no"}, "actorId": "kid"}),
-        ("v4", "FAIL", {"type": "error.platform.kid", "data": {"message": "no"}}),
-        ("v4", "END", {"type": "done.invoke.kid", "data": {"sum": 3}}),
-    ],
-)
-async def test_the_end_of_a_child_is_told_in_the_parents_dialect(dialect: str, event: str, told: Json):
+async def test_a_child_that_fails_says_so_with_its_error():
     async with world() as here:
-        await spawned(here, dialect)
-        await here.send("child", "c", event)
+        await spawned(here)
+        await here.send("child", "c", "FAIL")
         await here.rest()
-        assert (await here.got("parent", "p"))[-1] == told
+        assert (await here.got("parent", "p"))[-1] == {
+            "type": "failed.kid",
+            "by": "c",
+            "said": {"message": "no"},
+        }
 
 
 async def test_the_end_of_a_child_asks_no_authoriser_and_its_messages_do():
@@ -346,7 +342,7 @@ async def test_the_end_of_a_child_asks_no_authoriser_and_its_messages_do():
         await here.rest()
         await here.send("child", "c", "END")
         await here.rest()
-        assert await here.types("parent", "p") == ["xstate.done.actor.kid"]
+        assert await here.types("parent", "p") == ["done.kid"]
         (letter,) = await here.letters("child")
         assert letter.reason == "REJECTED_BY_MACHINE_AUTHORIZER"
 
@@ -361,9 +357,7 @@ async def test_a_child_that_ends_at_once_is_told_of():
         await here.create("parent", "p")
         await here.send("parent", "p", "SPAWN")
         await here.rest()
-        assert await here.got("parent", "p") == [
-            {"type": "xstate.done.actor.kid", "output": 7, "actorId": "kid"}
-        ]
+        assert await here.got("parent", "p") == [{"type": "done.kid", "by": "c", "said": 7}]
 
 
 async def test_spawning_what_exists_adopts_it_without_initialising():
@@ -393,7 +387,7 @@ async def test_adopting_what_has_ended_tells_of_its_end_once():
         await here.send("parent", "p", "SPAWN")
         for _ in range(3):
             await here.rest(0)
-        done = {"type": "xstate.done.actor.kid", "output": {"sum": 3}, "actorId": "kid"}
+        done = {"type": "done.kid", "by": "c", "said": {"sum": 3}}
         assert await here.got("parent", "p") == [done]
         assert await here.owed() == 1  # not acknowledged: after a restart it is carried out once more
     async with world(here) as again:
@@ -409,7 +403,7 @@ async def test_a_child_of_a_living_parent_is_not_taken_away():
         await here.rest()
         await here.send("child", "c", "END")
         await here.rest()
-        assert await here.types("parent", "p") == ["LAST", "xstate.done.actor.kid"]
+        assert await here.types("parent", "p") == ["LAST", "done.kid"]
         assert await here.types("parent", "other") == []
 
 

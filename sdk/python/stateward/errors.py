@@ -346,6 +346,7 @@ _BY_REASON: dict[str, type[StatewardError]] = {
     "CONTEXT_NOT_JSON": MachineFault,
     "INDEX_TOO_LARGE": MachineFault,
     "EVENT_UNSERIALIZABLE": MachineFault,
+    "MESSAGE_INVALID": MachineFault,
     "UNKNOWN_EFFECT": MachineFault,
     "REVISION_MISMATCH": RevisionMismatch,
     "STORE_CONFLICT": StoreConflict,

@@ -14,6 +14,7 @@ _KIND = {
     ParcelKind.SPAWN: dead_letter_pb2.DEAD_LETTER_KIND_SPAWN,
     ParcelKind.DONE: dead_letter_pb2.DEAD_LETTER_KIND_COMPLETION,
     ParcelKind.FAILED: dead_letter_pb2.DEAD_LETTER_KIND_COMPLETION,
+    ParcelKind.UNBORN: dead_letter_pb2.DEAD_LETTER_KIND_COMPLETION,
     ParcelKind.SERVICE: dead_letter_pb2.DEAD_LETTER_KIND_SERVICE,
     ParcelKind.LOST: dead_letter_pb2.DEAD_LETTER_KIND_SERVICE,
 }

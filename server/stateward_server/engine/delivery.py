@@ -7,7 +7,6 @@ is meant for a parent that is gone or has ended goes nowhere: routing has stoppe
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from dataclasses import replace
 
 import structlog
@@ -28,12 +27,10 @@ from stateward_server.model.names import (
     version_id,
 )
 from stateward_server.model.outbox import Parcel, ParcelKind
-from stateward_server.model.step import EventInput, LostInput, Ref, Status
+from stateward_server.model.step import EndInput, EventInput, LostInput, Ref, Status
 from stateward_server.ports.store import Catalog, Ledger
 
 log = structlog.get_logger()
-
-_DIALECTS_KEPT = 1024
 
 
 class Delivery:
@@ -44,7 +41,6 @@ class Delivery:
         self._creation = creation
         self._ledger = ledger
         self._catalog = catalog
-        self._dialects: OrderedDict[VersionId, str] = OrderedDict()
 
     async def deliver(self, owed: Owed) -> None:
         """Raises StatewardError, StoreFault."""
@@ -56,7 +52,7 @@ class Delivery:
             case ParcelKind.SPAWN:
                 await self._spawn(_key(owed.sender.org, parcel.to), owed, tag)
             case _:
-                await self._to_relative(parcel, owed, tag)
+                await self._to_relative(parcel, owed.sender, tag)
 
     async def _send(self, key: InstanceKey, owed: Owed, tag: RequestTag) -> None:
         actor = await self._directory.wake(key)
@@ -65,29 +61,32 @@ class Delivery:
         event = EventInput(owed.parcel.payload_json or "", _sender(owed.sender))
         await actor.ask(Envelope(event, Cause.MESSAGE, tag))
 
-    async def _to_relative(self, parcel: Parcel, owed: Owed, tag: RequestTag) -> None:
+    async def _to_relative(self, parcel: Parcel, sender: InstanceKey, tag: RequestTag) -> None:
         """Deliver what is meant for one certain instance: the parent, or the sender itself."""
         actor = await self._directory.wake_uid(parcel.to_uid or InstanceUid(0))
         if actor is None:
             log.info("relative_gone", kind=parcel.kind.value, child=parcel.child)
             return
         text = parcel.payload_json or ""
+        child = parcel.child
         match parcel.kind:
             case ParcelKind.EVENT:
-                envelope = Envelope(EventInput(text, _sender(owed.sender)), Cause.MESSAGE, tag)
+                envelope = Envelope(EventInput(text, _sender(sender)), Cause.MESSAGE, tag)
             case ParcelKind.SERVICE:
                 envelope = Envelope(EventInput(text, None), Cause.SERVICE, tag)
             case ParcelKind.LOST:
-                envelope = Envelope(LostInput(parcel.child), Cause.LOST, tag)
+                envelope = Envelope(LostInput(child), Cause.LOST, tag)
+            case ParcelKind.UNBORN:
+                envelope = Envelope(_unborn(child, text), Cause.CHILD, tag)
             case _:
-                event = await self._end(actor, parcel)
-                envelope = Envelope(EventInput(event, None), Cause.CHILD, tag)
+                by, failed = Ref(sender.machine, sender.name), parcel.kind is ParcelKind.FAILED
+                envelope = Envelope(EndInput(child, by, failed, parcel.payload_json), Cause.CHILD, tag)
         try:
             await actor.ask(envelope)
         except FailedPrecondition as refusal:
             if refusal.reason != "INSTANCE_ENDED":
                 raise
-            log.info("relative_ended", kind=parcel.kind.value, child=parcel.child)
+            log.info("relative_ended", kind=parcel.kind.value, child=child)
 
     async def _spawn(self, key: InstanceKey, owed: Owed, tag: RequestTag) -> None:
         parcel, sender = owed.parcel, owed.sender
@@ -123,7 +122,7 @@ class Delivery:
             word = Parcel(
                 kind, Ref(parent.machine, parent.name), parent.uid, parent.child, payload_json=payload
             )
-            await self._to_relative(word, owed, _tag(f"outbox-{owed.position}-end"))
+            await self._to_relative(word, key, _tag(f"outbox-{owed.position}-end"))
 
     async def _take(self, actor: Actor, parent: Parent) -> bool:
         present = actor.instance.parent
@@ -150,40 +149,15 @@ class Delivery:
             raise refusals.no_version_yet(key.machine)
         return machine.current_version.id
 
-    async def _end(self, parent: Actor, parcel: Parcel) -> str:
-        """Return the event that tells a machine of its child's end, in its own dialect."""
-        child, failed = parcel.child, parcel.kind is ParcelKind.FAILED
-        old = await self._dialect(parent) == "v4"
-        if old:
-            type_, field = (f"error.platform.{child}" if failed else f"done.invoke.{child}"), "data"
-        elif failed:
-            type_, field = f"xstate.error.actor.{child}", "error"
-        else:
-            type_, field = f"xstate.done.actor.{child}", "output"
-        parts = [f'"type":{json.dumps(type_)}']
-        if parcel.payload_json is not None:
-            parts.append(f'"{field}":{parcel.payload_json}')
-        if not old:
-            parts.append(f'"actorId":{json.dumps(child)}')
-        return "{" + ",".join(parts) + "}"
-
-    async def _dialect(self, actor: Actor) -> str:
-        version = actor.instance.version
-        dialect = self._dialects.get(version)
-        if dialect is None:
-            key = actor.instance.key
-            found = await self._catalog.get_version(key.org, key.machine, version)
-            if found is None:
-                raise no_version(key.machine, version)
-            dialect = self._dialects[version] = found.dialect
-            if len(self._dialects) > _DIALECTS_KEPT:
-                self._dialects.popitem(last=False)
-        return dialect
-
 
 def _key(org: OrgId, ref: Ref) -> InstanceKey:
     """Check a machine's own words for another instance. Raises InvalidArgument (INVALID_NAME)."""
     return InstanceKey(org, machine_name(ref.machine), instance_name(ref.instance))
+
+
+def _unborn(child: str, text: str) -> EndInput:
+    told = json.loads(text)
+    return EndInput(child, Ref(told["machine"], told["instance"]), True, json.dumps(told["error"]))
 
 
 def _sender(key: InstanceKey) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from stateward_server.engine.envelope import Envelope
 from stateward_server.engine.pauses import backoff
-from stateward_server.model.ledger import Commit, DeadLetter, Extra, Instance, TimerRow, Transition
+from stateward_server.model.errors import StatewardError
+from stateward_server.model.ledger import Commit, DeadLetter, Extra, Instance, Owed, TimerRow, Transition
 from stateward_server.model.limits import EngineLimits
 from stateward_server.model.outbox import Parcel, ParcelKind
 from stateward_server.model.step import (
@@ -105,6 +107,15 @@ def completion(instance: Instance, step: Step) -> Iterator[Parcel]:
     if kind is not None and parent is not None:
         to = Ref(parent.machine, parent.name)
         yield Parcel(kind, to, parent.uid, parent.child, payload_json=step.output_json)
+
+
+def unborn(spawn: Owed, error: StatewardError) -> Parcel:
+    """Return the word to a machine that a child it asked for will not be."""
+    to, sender = spawn.parcel.to, spawn.sender
+    said = {"name": "SpawnFailed", "reason": error.reason, "message": error.message}
+    text = json.dumps({"machine": to.machine, "instance": to.instance, "error": said})
+    own = Ref(sender.machine, sender.name)
+    return Parcel(ParcelKind.UNBORN, own, spawn.uid, spawn.parcel.child, payload_json=text)
 
 
 def forward(instance: Instance, revision: int, row: TimerRow) -> Commit:

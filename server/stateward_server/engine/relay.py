@@ -19,11 +19,13 @@ import structlog
 
 from stateward_server.engine.alarms import Alarms
 from stateward_server.engine.pauses import Verdict, backoff, trouble_pause, verdict
+from stateward_server.engine.plan import unborn
 from stateward_server.engine.refusals import no_store
 from stateward_server.model.errors import Internal, StatewardError
 from stateward_server.model.ledger import DeadLetter, InstanceKey, Owed
 from stateward_server.model.limits import EngineLimits
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName
+from stateward_server.model.outbox import ParcelKind
 from stateward_server.ports.clock import Clock
 from stateward_server.ports.store import Outbox, StoreFault
 
@@ -239,7 +241,10 @@ class Relay:
             letter = DeadLetter(
                 0, owed.uid, sender, owed.parcel, owed.position, error.reason, error.message, attempts, now
             )
-            await self._tools.outbox.bury(letter)
+            word = unborn(owed, error) if owed.parcel.kind is ParcelKind.SPAWN else None
+            await self._tools.outbox.bury(letter, word)
+            if word is not None:
+                self.wake()
             return _Step.BURIED
         later = now + backoff(self._tools.limits, attempts)
         await self._tools.outbox.postpone(owed.position, attempts, later)

@@ -114,6 +114,8 @@ class HostLimits:
     index_value_bytes: int = 1_024
     iterations: int = 10_000
     """Microsteps in one step, after which the machine is said to loop."""
+    messages: int = 1_000
+    """Messages to other instances in one step."""
     log_bytes: int = 16_000
     """One line of a console."""
     log_lines: int = 200
@@ -238,6 +240,14 @@ def published(limits: Limits) -> tuple[Limit, ...]:
             "Transitions without an event in one step",
             unchanged,
             "MACHINE_LOOPED",
+        ),
+        Limit(
+            "step_messages",
+            hosts.messages,
+            count,
+            "Messages to other instances in one step",
+            unchanged,
+            "MESSAGE_INVALID",
         ),
         Limit(
             "heap_bytes",

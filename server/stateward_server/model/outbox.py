@@ -24,6 +24,8 @@ class ParcelKind(Enum):
     """Tell the parent that a child has reached its end."""
     FAILED = "failed"
     """Tell the parent that a child has ended on an error."""
+    UNBORN = "unborn"
+    """Tell the parent that a child it asked for could not be created."""
     SERVICE = "service"
     """Give the machine an event of one of its services once more: it could not take it."""
     LOST = "lost"

@@ -81,7 +81,7 @@ class SetTimer:
     delay_ms: int
     event_json: str
     target: str | None
-    """The child that gets the event; None for the machine itself."""
+    """The child that gets the event, `#_parent` for the parent; None for the machine itself."""
     to: Ref | None = None
     """The other instance that gets the event, instead of this one."""
 
@@ -123,7 +123,18 @@ class LostInput:
     child: str
 
 
-Input: TypeAlias = EventInput | TimerInput | InboxInput | LostInput
+@dataclass(frozen=True, slots=True)
+class EndInput:
+    """Word of the end of a child that is another instance; skipped when the machine has no such child now."""
+
+    child: str
+    by: Ref
+    failed: bool
+    payload_json: str | None
+    """The output, or the error it ended on, if there is one."""
+
+
+Input: TypeAlias = EventInput | TimerInput | InboxInput | LostInput | EndInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from stateward_server.model.ledger import (
 )
 from stateward_server.model.machine import Machine, Module, RequestRecord, Version
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
+from stateward_server.model.outbox import Parcel
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +211,11 @@ class Outbox(Protocol):
         """Write down that an attempt has failed, and when the next one may be made."""
         ...
 
-    async def bury(self, letter: DeadLetter) -> None:
-        """Turn the parcel at the letter's position into that dead letter; nothing happens if it is gone."""
+    async def bury(self, letter: DeadLetter, word: Parcel | None = None) -> None:
+        """Turn the parcel at the letter's position into that dead letter; nothing happens if it is gone.
+
+        With it the sender comes to owe `word`, if there is one.
+        """
         ...
 
 

@@ -9,18 +9,24 @@ from stateward_server.model.index import NO_ENTRIES
 from stateward_server.model.step import (
     CancelTimer,
     Denied,
+    EndInput,
     EventInput,
     Failed,
     InboxInput,
     Input,
     LostChildren,
     LostInput,
+    Message,
     NeedSnapshot,
     Outcome,
     Outcomes,
+    Ref,
     Resume,
+    SendParent,
+    SendTo,
     SetTimer,
     Skipped,
+    Spawn,
     Status,
     Step,
     StepReply,
@@ -48,6 +54,8 @@ def input_frame(one: Input) -> list[object]:
             return [2]
         case LostInput(child):
             return [3, child]
+        case EndInput(child, by, failed, payload_json):
+            return [4, child, by.machine, by.instance, failed, payload_json]
 
 
 def resume_frame(resume: Resume | None) -> list[str] | None:
@@ -77,15 +85,15 @@ def start_reply(wire: Wire) -> Outcome:
 def outcome(wire: Wire, given: Input | None) -> Outcome:
     kind = wire[0]
     if kind == 0:
-        _, event, snapshot, value, states, tags, public, status, settled, timers, effects, output, found = (
-            wire
-        )
+        _, event, snapshot, value, states, tags, public, status, settled, *rest = wire
+        timers, effects, output, mail, found = rest
         if event is None:
             event = _given_text(given)
         view = View(value, tuple(states), tuple(tags), public, _STATUS[status], settled)
         ops = tuple(map(_timer, timers)) if timers else ()
         entries = frozenset((str(index), str(value)) for index, value in found) if found else NO_ENTRIES
-        return Step(event, snapshot, view, ops, effects, (), output, entries)
+        messages = tuple(map(_message, mail)) if mail else ()
+        return Step(event, snapshot, view, ops, effects, messages, output, entries)
     if kind == 1:
         return Denied(wire[1])
     if kind == 2:
@@ -100,4 +108,37 @@ def _given_text(given: Input | None) -> str:
 
 
 def _timer(wire: Wire) -> TimerOp:
-    return CancelTimer(wire[0]) if len(wire) == 1 else SetTimer(wire[0], int(wire[1]), wire[2], wire[3])
+    if len(wire) == 1:
+        return CancelTimer(wire[0])
+    id_, delay, event, target, *to = wire
+    return SetTimer(id_, int(delay), event, target, _ref(*to) if to else None)
+
+
+def _message(wire: Wire) -> Message:
+    kind, *parts = wire
+    if kind == "send":
+        machine, instance, event = parts
+        return SendTo(_ref(machine, instance), _text(event))
+    if kind == "parent":
+        (event,) = parts
+        return SendParent(_text(event))
+    if kind != "spawn":
+        raise FrameFault("not a message")
+    child, machine, instance, version, context = parts
+    return Spawn(
+        _text(child),
+        _ref(machine, instance),
+        None if version is None else _text(version),
+        None if context is None else _text(context),
+    )
+
+
+def _ref(machine: Wire, instance: Wire) -> Ref:
+    return Ref(_text(machine), _text(instance))
+
+
+def _text(wire: Wire) -> str:
+    """What goes into the outbox as it is must be what its column holds."""
+    if not isinstance(wire, str):
+        raise FrameFault("not a text")
+    return wire

@@ -248,6 +248,7 @@ async def load(process: HostProcess, module: Module, limits: HostLimits) -> tupl
         "logLines": limits.log_lines,
         "indexValues": limits.index_values,
         "indexValueBytes": limits.index_value_bytes,
+        "messages": limits.messages,
     }
     selectors = [[index, selector_path(text)] for index, text in module.selectors]
     language = "ts" if module.language is Language.TYPESCRIPT else "js"

@@ -17,18 +17,24 @@ from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
     CancelTimer,
     Denied,
+    EndInput,
     EventInput,
     Failed,
     InboxInput,
     Input,
     LostChildren,
     LostInput,
+    Message,
     NeedSnapshot,
     Outcome,
     Outcomes,
+    Ref,
     Resume,
+    SendParent,
+    SendTo,
     SetTimer,
     Skipped,
+    Spawn,
     Status,
     Step,
     StepReply,
@@ -54,6 +60,11 @@ class Reaction:
     says: str | None = None
     """What is written to the console after the commit."""
     done: bool = False
+    messages: tuple[Message, ...] = ()
+    child: tuple[str, Ref] | None = None
+    """The other instance that is a child of the machine while it is in the new state, and its id."""
+    far: TimerOp | None = None
+    """What is set, or cancelled, of the timers whose events go to other instances."""
 
 
 class FakeMachine(Protocol):
@@ -74,6 +85,10 @@ class FakeMachine(Protocol):
         ...
 
 
+_KID = Ref("sample", "kid-1")
+_TOGGLE = '{"type":"TOGGLE"}'
+
+
 class SampleMachine:
     """The machine of the host suite."""
 
@@ -87,6 +102,15 @@ class SampleMachine:
         ("working", "done.work"): Reaction("off", {}),
         ("working", "lost.work"): Reaction("failed", {}),
         ("sticking", "lost.stuck"): Reaction("failed", {}),
+        ("off", "PARENT"): Reaction(
+            "parenting", {}, messages=(Spawn("kid", _KID, None, '{"count":7}'),), child=("kid", _KID)
+        ),
+        ("parenting", "TELL"): Reaction("parenting", {}, messages=(SendTo(_KID, _TOGGLE),)),
+        ("parenting", "LATER"): Reaction("parenting", {}, far=SetTimer("later", 1000, _TOGGLE, None, _KID)),
+        ("parenting", "NEVER"): Reaction("parenting", {}, far=CancelTimer("later")),
+        ("parenting", "LEAVE"): Reaction("off", {}),
+        ("parenting", "done.kid"): Reaction("off", {}),
+        ("parenting", "failed.kid"): Reaction("failed", {}),
     }
 
     def start(self, context: Json | None) -> Reaction:
@@ -94,6 +118,8 @@ class SampleMachine:
 
     def react(self, value: str, context: Json, event: Json) -> Reaction | None:
         match event["type"]:
+            case "REPORT":
+                return Reaction(value, context, messages=(SendParent('{"type":"REPORTED"}'),))
             case "SHOUT":
                 return Reaction(value, context, says="shout")
             case "BOOM":
@@ -121,6 +147,7 @@ class _State:
     timer: str | None = None
     service: str | None = None
     lost: tuple[str, ...] = ()
+    child: tuple[str, Ref] | None = None
     status: Status = Status.ACTIVE
     says: str | None = None
     starts: str | None = None
@@ -269,12 +296,13 @@ class FakeHost:
         service = told.get("service")
         lost = (service,) if service else ()
         status = Status(told["status"])
-        state = _State(told["value"], told["context"], told.get("timer"), service, lost, status)
+        child = (told["child"][0], Ref(*told["child"][1:])) if "child" in told else None
+        state = _State(told["value"], told["context"], told.get("timer"), service, lost, child, status)
         instance = _Instance(resume.instance_name, self.machines[at.version], revision, [state])
         self._instances[at] = instance
         return instance
 
-    def _take(self, instance: _Instance, one: Input) -> Outcome:
+    def _take(self, instance: _Instance, one: Input) -> Outcome:  # noqa: PLR0911 - one per outcome
         state = instance.states[-1]
         match one:
             case EventInput(text, auth):
@@ -291,6 +319,10 @@ class FakeHost:
                 lost = tuple(other for other in state.lost if other != child)
                 without = replace(state, lost=lost, service=None)
                 return self._react(instance, without, {"type": f"lost.{child}"})
+            case EndInput(child, by, failed):
+                if state.child != (child, by):
+                    return Skipped()
+                return self._react(instance, state, {"type": f"{'failed' if failed else 'done'}.{child}"})
 
     def _inbox(self, instance: _Instance, state: _State) -> Outcome:
         if not instance.inbox or state.status is not Status.ACTIVE:
@@ -336,8 +368,13 @@ class FakeHost:
         service = before.service if stays else to.service
         status = Status.DONE if to.done else Status.ACTIVE
         starts = None if stays else to.service
-        state = _State(to.value, to.context, timer, service, before.lost, status, to.says, starts, taken)
-        return self._keep(instance, state, event, tuple(timers))
+        if to.far is not None:
+            timers.append(to.far)
+        child = before.child if stays else to.child
+        state = _State(
+            to.value, to.context, timer, service, before.lost, child, status, to.says, starts, taken
+        )
+        return replace(self._keep(instance, state, event, tuple(timers)), messages=to.messages)
 
     def _keep(self, instance: _Instance, state: _State, event: Json, timers: tuple[TimerOp, ...]) -> Step:
         instance.states.append(state)
@@ -347,6 +384,9 @@ class FakeHost:
         )
         if running or state.lost:
             told["service"] = state.service or state.lost[0]
+        if state.child is not None:
+            id_, ref = state.child
+            told["child"] = [id_, ref.machine, ref.instance]
         if state.timer is not None:
             told["timer"] = state.timer
         public = state.context.get("public")

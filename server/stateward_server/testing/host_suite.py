@@ -20,6 +20,7 @@ from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
     CancelTimer,
     Denied,
+    EndInput,
     EventInput,
     Failed,
     InboxInput,
@@ -29,9 +30,13 @@ from stateward_server.model.step import (
     NeedSnapshot,
     Outcome,
     Outcomes,
+    Ref,
     Resume,
+    SendParent,
+    SendTo,
     SetTimer,
     Skipped,
+    Spawn,
     Status,
     Step,
     TimerInput,
@@ -41,6 +46,7 @@ from stateward_server.testing.host_listener import RecordingListener
 
 OK = '{"ok":true}'
 NOT_OK = '{"ok":false}'
+KID = Ref("sample", "kid-1")
 _uids = itertools.count(1)
 
 
@@ -259,6 +265,64 @@ class HostSuite:
         assert await host.step(at, 2, [], None) == LostChildren(("stuck",))
         (failed,) = await stepped(host, at, 2, LostInput("stuck"))
         assert (failed.view.value_json, failed.view.settled) == ('"failed"', True)
+
+    async def test_a_child_that_is_another_instance_is_a_message(
+        self, host: MachineHost, at: Address
+    ) -> None:
+        await begun(host, at)
+        (step,) = await stepped(host, at, 1, send("PARENT"))
+        assert step.messages == (Spawn("kid", KID, None, '{"count":7}'),)
+        assert (step.view.settled, step.effects) == (True, 0)
+
+    async def test_messages_leave_with_the_step_that_sends_them(self, host: MachineHost, at: Address) -> None:
+        await begun(host, at)
+        _, told, report = await stepped(host, at, 1, send("PARENT"), send("TELL"), send("REPORT"))
+        assert told.messages == (SendTo(KID, '{"type":"TOGGLE"}'),)
+        assert report.messages == (SendParent('{"type":"REPORTED"}'),)
+        host.abort(at, 3)
+        (again,) = await stepped(host, at, 3, send("REPORT"))
+        assert again == report
+
+    async def test_a_delayed_message_is_a_timer_with_an_address(self, host: MachineHost, at: Address) -> None:
+        await begun(host, at)
+        _, later, never = await stepped(host, at, 1, send("PARENT"), send("LATER"), send("NEVER"))
+        (timer,) = later.timers
+        assert isinstance(timer, SetTimer)
+        assert (timer.delay_ms, timer.event_json, timer.to) == (1000, '{"type":"TOGGLE"}', KID)
+        assert (later.messages, never.timers) == ((), (CancelTimer(timer.id),))
+
+    async def test_the_end_of_a_child_is_a_step(self, host: MachineHost, at: Address) -> None:
+        await begun(host, at)
+        await stepped(host, at, 1, send("PARENT"))
+        (done,) = await stepped(host, at, 2, EndInput("kid", KID, False, "7"))
+        assert done.view.value_json == '"off"'
+        assert "kid" in done.event_json
+        assert await outcomes(host, at, 3, EndInput("kid", KID, False, "7")) == (Skipped(),)
+
+    async def test_the_failure_of_a_child_is_a_step(self, host: MachineHost, at: Address) -> None:
+        await begun(host, at)
+        await stepped(host, at, 1, send("PARENT"))
+        (failed,) = await stepped(host, at, 2, EndInput("kid", KID, True, '{"message":"no"}'))
+        assert failed.view.value_json == '"failed"'
+
+    async def test_the_end_of_somebody_elses_child_is_skipped(self, host: MachineHost, at: Address) -> None:
+        await begun(host, at)
+        await stepped(host, at, 1, send("PARENT"))
+        stranger = EndInput("kid", Ref("sample", "kid-2"), False, None)
+        assert await outcomes(host, at, 2, stranger) == (Skipped(),)
+        await stepped(host, at, 2, send("LEAVE"))
+        assert await outcomes(host, at, 3, EndInput("kid", KID, False, None)) == (Skipped(),)
+
+    async def test_children_outlive_the_host(self, host: MachineHost, at: Address) -> None:
+        await begun(host, at)
+        (step,) = await stepped(host, at, 1, send("PARENT"))
+        host.evict(at)
+        reply = await host.step(at, 2, [send("TELL")], Resume("one", step.snapshot_json))
+        assert isinstance(reply, Outcomes)
+        assert isinstance(reply.items[0], Step)
+        assert reply.items[0].messages == (SendTo(KID, '{"type":"TOGGLE"}'),)
+        (done,) = await stepped(host, at, 3, EndInput("kid", KID, False, None))
+        assert done.view.value_json == '"off"'
 
     async def test_a_machine_can_end(self, host: MachineHost, at: Address) -> None:
         await begun(host, at)

@@ -108,6 +108,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """What the dead letter needs is gone or in use, so it cannot be put back. Metadata: {"dead_letter": "17"}."""
     ERROR_REASON_INDEX_TOO_LARGE: _ErrorReason.ValueType  # 93
     """An index would get more or longer values than allowed; nothing changed."""
+    ERROR_REASON_MESSAGE_INVALID: _ErrorReason.ValueType  # 94
+    """The transition said something to another instance that cannot be sent (a bad name, no JSON, too much);
+    nothing changed.
+    """
     ERROR_REASON_REVISION_MISMATCH: _ErrorReason.ValueType  # 100
     """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
     ERROR_REASON_STORE_CONFLICT: _ErrorReason.ValueType  # 101
@@ -228,6 +232,10 @@ ERROR_REASON_DEAD_LETTER_NOT_RETRYABLE: ErrorReason.ValueType  # 92
 """What the dead letter needs is gone or in use, so it cannot be put back. Metadata: {"dead_letter": "17"}."""
 ERROR_REASON_INDEX_TOO_LARGE: ErrorReason.ValueType  # 93
 """An index would get more or longer values than allowed; nothing changed."""
+ERROR_REASON_MESSAGE_INVALID: ErrorReason.ValueType  # 94
+"""The transition said something to another instance that cannot be sent (a bad name, no JSON, too much);
+nothing changed.
+"""
 ERROR_REASON_REVISION_MISMATCH: ErrorReason.ValueType  # 100
 """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
 ERROR_REASON_STORE_CONFLICT: ErrorReason.ValueType  # 101

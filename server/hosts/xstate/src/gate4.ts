@@ -6,10 +6,12 @@
  * in the same order. `spawn` inside `assign` yields a reference that comes to life when the turn runs.
  */
 
-import { refuseForeign } from "./foreign.ts";
 import { lenientJson } from "./json.ts";
-import { heard, plain, scoped, statusOf } from "./library4.ts";
+import { heard, scoped, statusOf } from "./library4.ts";
+import { Mail, noRemotes, PARENT } from "./mail.ts";
+import { recordSpawns } from "./remote4.ts";
 import { isRef4, markChild, Ref4, reviveRefs4 } from "./ref4.ts";
+import { type Draft, type Effect, type Recorded, sort4, without } from "./sort4.ts";
 import { noTimers, TimerBook } from "./timers.ts";
 import {
   type AnyEvent,
@@ -17,12 +19,13 @@ import {
   type Gate,
   type Head,
   type Owner,
-  Refusal,
+  type Remote,
+  type Remotes,
   type Stored,
   type Turn,
   type ViewParts,
 } from "./types.ts";
-import { durable, freshContext } from "./values.ts";
+import { freshContext } from "./values.ts";
 import { v4interpreter, v4registry, v4utils } from "./vendored.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -30,16 +33,8 @@ type Any = any;
 
 const RUNNING = 1;
 const STOPPED = 2;
-const NOTHING = { timers: noTimers, lost: [] };
-const INTERNAL = "#_internal";
+const NOTHING = { timers: noTimers, lost: [], remotes: noRemotes };
 const scxml = (v4utils as Any).toSCXMLEvent as (event: Any, extra?: Any) => Any;
-
-interface Effect {
-  what: string;
-  run: () => void;
-  /** The service this starts, told of its failure as a rejected one would be. */
-  starts?: string;
-}
 
 /** What a turn answers: `event` is null for the start, and a turn that is `still` does not ask the machine. */
 interface Cause {
@@ -57,8 +52,8 @@ interface Record4 {
   stateFirst: boolean;
 }
 
-/** An action as it was handed over: with the context and event it is to see. */
-type Recorded = [action: Any, context: Any, event: Any] | { spawn: Ref4; options: Any };
+/** What a step goes out from. */
+type Base = Pick<Head, "timers" | "lost" | "remotes">;
 
 export class Gate4 implements Gate {
   readonly #machine: Any;
@@ -117,6 +112,10 @@ export class Gate4 implements Gate {
   }
 
   forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined {
+    if (child === PARENT) {
+      const cause = { event: scxml(event), revision: 0, fired, still: true };
+      return this.#compute(head, cause, () => head.state, (mail) => mail.toParent(event));
+    }
     const ref = this.#service.children.get(child);
     if (!ref || head.lost.includes(child)) return undefined;
     const turn = this.#compute(
@@ -145,6 +144,14 @@ export class Gate4 implements Gate {
     return this.#compute(without, { event, revision, text, still }, transition);
   }
 
+  end(head: Head, child: string, failed: boolean, payload: string | null, revision: number): Turn {
+    const type = failed ? `error.platform.${child}` : `done.invoke.${child}`;
+    const event = { type, data: payload === null ? undefined : JSON.parse(payload) };
+    // XState 4 knows a child that has ended no more.
+    const known = { ...head, remotes: without(head.remotes, child) };
+    return { ...this.next(known, event, revision), eventText: JSON.stringify(event) };
+  }
+
   run(turn: Turn): void {
     const { effects, event, stateFirst } = turn.record as Record4;
     const service = this.#service;
@@ -163,6 +170,8 @@ export class Gate4 implements Gate {
   restore(stored: Stored): Head {
     const rows = stored.children ?? {};
     const lost = Object.keys(rows).filter((id) => rows[id].active);
+    const remotes: Record<string, Remote> = {};
+    for (const id of Object.keys(rows)) if (rows[id].remote) remotes[id] = rows[id].remote;
     const context = reviveRefs4(stored.context);
     const activities: Record<string, boolean> = {};
     for (const id of lost) activities[id] = true;
@@ -192,6 +201,7 @@ export class Gate4 implements Gate {
       status: statusOf(state),
       lost,
       timers: stored.timers ?? noTimers,
+      remotes,
     };
   }
 
@@ -246,17 +256,21 @@ export class Gate4 implements Gate {
     return this.#machine.transition(state, event, undefined, record);
   }
 
-  #compute(head: Pick<Head, "timers" | "lost">, cause: Cause, transition: () => Any): Turn {
+  #compute(head: Base, cause: Cause, transition: () => Any, write?: (mail: Mail) => void): Turn {
     const { event, revision, fired, still = false } = cause;
     const recorded: Recorded[] = [];
     const book = new TimerBook(head.timers, revision);
     if (fired !== undefined) book.fire(fired, false);
+    const mail = new Mail(this.#owner.limits);
+    write?.(mail);
     this.#recorded = recorded;
+    recordSpawns(recorded);
     let state: Any;
     try {
       state = scoped(this.#service, transition);
     } finally {
       this.#recorded = null;
+      recordSpawns(null);
     }
     const initial = event === null;
     if (!still && (initial || !this.#predictable)) {
@@ -267,10 +281,21 @@ export class Gate4 implements Gate {
     if (!initial && !still && this.#service.forwardTo.size > 0) {
       effects.push({ what: "forwarding", run: () => this.#service.forward(event) });
     }
-    for (const entry of recorded) this.#sort(entry, state, running, book, effects);
+    const draft: Draft = {
+      service: this.#service,
+      predictable: this.#predictable,
+      state,
+      running,
+      remotes: head.remotes,
+      book,
+      mail,
+      effects,
+    };
+    for (const entry of recorded) sort4(entry, draft);
     if (state.done) {
       book.cancelAll();
       running.clear();
+      draft.remotes = noRemotes;
     }
     const lost = head.lost.filter((id) => state.activities[id] !== false);
     return {
@@ -283,68 +308,16 @@ export class Gate4 implements Gate {
       timerOps: book.ops,
       eventText: cause.text ?? null,
       effects: effects.length,
-      children: this.#children(running, lost, state),
+      remotes: draft.remotes,
+      messages: mail.messages,
+      children: this.#children(draft, lost),
       record: { effects, event, stateFirst: initial || !this.#predictable } satisfies Record4,
     };
   }
 
-  /** Tell what a recorded action is: a timer, an effect, or nothing at all. */
-  #sort(entry: Recorded, state: Any, running: Set<string>, book: TimerBook, effects: Effect[]): void {
-    if (!Array.isArray(entry)) {
-      running.add(entry.spawn.id);
-      effects.push({ what: `spawning '${entry.spawn.id}'`, run: () => entry.spawn.start() });
-      return;
-    }
-    const [action, context, event] = entry;
-    const type: string = action.type;
-    const run = () => this.#service._exec(action, context, event);
-    switch (type) {
-      case "xstate.raise":
-      case "xstate.send":
-        refuseForeign(action.to);
-        if (typeof action.delay === "number") {
-          const to = action.to === INTERNAL ? undefined : action.to;
-          const target = to === undefined || to === null ? null : typeof to === "string" ? to : String(to.id);
-          book.set(action.id, action.delay, durable(plain(action._event.data)), target);
-        } else effects.push({ what: `sending ${action._event.name}`, run });
-        return;
-      case "xstate.cancel":
-        book.cancel(String(action.sendId));
-        return;
-      case "xstate.start":
-        this.#sortStart(action, state, running, effects, run);
-        return;
-      case "xstate.stop": {
-        const id = action.activity?.id;
-        if (running.delete(id)) effects.push({ what: `stopping '${id}'`, run });
-        return;
-      }
-      case "xstate.log":
-        effects.push({ what: type, run });
-        return;
-    }
-    if (action.exec || this.#machine.options.actions?.[type]) effects.push({ what: type, run });
-    else if (type.startsWith("xstate.")) {
-      throw new Refusal("UNKNOWN_EFFECT", `this server does not know the action ${type}`);
-    }
-  }
-
-  #sortStart(action: Any, state: Any, running: Set<string>, effects: Effect[], run: () => void): void {
-    const activity = action.activity;
-    refuseForeign(activity.src);
-    const id: string = activity.id || activity.type;
-    if (!this.#predictable && !state.activities[id]) return; // left again in the same step
-    const { services, activities } = this.#machine.options;
-    const known = activity.type === "xstate.invoke"
-      ? services?.[typeof activity.src === "string" ? activity.src : activity.src.type]
-      : activities?.[activity.type];
-    if (!known || typeof known === "string") return;
-    running.add(id);
-    effects.push({ what: `starting '${id}'`, run, starts: id });
-  }
-
-  #children(running: Set<string>, lost: readonly string[], state: Any): Record<string, ChildRow> {
+  #children({ running, remotes, state }: Draft, lost: readonly string[]): Record<string, ChildRow> {
     const rows: Record<string, ChildRow> = {};
+    for (const id in remotes) rows[id] = { active: false, remote: remotes[id] };
     for (const id of running) rows[id] = { active: true };
     for (const id of lost) rows[id] = { active: true };
     for (const id of Object.keys(state.children)) {

@@ -9,7 +9,10 @@
 
 import { deadActor, reviveRefs } from "./dead5.ts";
 import { lenientJson } from "./json.ts";
+import { Mail, noRemotes, PARENT } from "./mail.ts";
+import { guardRelay, parent5, remotes5, restored5 } from "./remote5.ts";
 import { type Moves, Seats } from "./seats5.ts";
+import { settle5, type Step, stoppedBy } from "./settle5.ts";
 import { children5, extraJson5, isRef5, view5 } from "./snapshot5.ts";
 import { noTimers, TimerBook } from "./timers.ts";
 import {
@@ -18,11 +21,13 @@ import {
   type Head,
   type Owner,
   Refusal,
+  type Remote,
+  type Remotes,
   type Stored,
   type Turn,
   type ViewParts,
 } from "./types.ts";
-import { durable, freshContext } from "./values.ts";
+import { freshContext } from "./values.ts";
 import { v5 } from "./vendored.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -30,7 +35,7 @@ type Any = any;
 
 const RUNNING = 1;
 const STOPPED = 2;
-const NOTHING = { timers: noTimers, lost: [] };
+const NOTHING = { timers: noTimers, lost: [], remotes: noRemotes, state: { children: {} } };
 /** Built-in actions whose execution is an effect; the timers are dealt with apart. */
 const EFFECTS = new Set([
   "xstate.sendTo",
@@ -40,10 +45,6 @@ const EFFECTS = new Set([
   "xstate.log",
 ]);
 
-type Step =
-  | { kind: "exec"; action: Any }
-  | { kind: "defer"; run: () => void };
-
 /** What a turn answers. `fired` is the timer that came due, `text` the event's JSON where it is not the caller's. */
 interface Cause {
   event: Any;
@@ -52,6 +53,9 @@ interface Cause {
   text?: string;
   initial?: boolean;
 }
+
+/** What a step goes out from. */
+type Base = Pick<Head, "timers" | "lost" | "remotes" | "state">;
 
 interface Record5 {
   steps: Step[];
@@ -96,6 +100,8 @@ export class Gate5 implements Gate {
     const scope = actor._actorScope;
     scope.actionExecutor = (action: Any) => this.#execute(action);
     scope.defer = (run: () => void) => this.#defer(run);
+    actor._parent = parent5;
+    guardRelay(actor.system, owner);
     this.#seats = new Seats(actor.system);
   }
 
@@ -126,6 +132,12 @@ export class Gate5 implements Gate {
   }
 
   forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined {
+    if (child === PARENT) {
+      return this.#compute(head, { event, revision: 0, fired }, (mail) => {
+        mail.toParent(event);
+        return head.state;
+      });
+    }
     const ref = (head.state as Any).children[child];
     if (!ref || ref._processingStatus !== RUNNING) return undefined;
     return this.#compute(head, { event, revision: 0, fired }, () => {
@@ -151,6 +163,15 @@ export class Gate5 implements Gate {
       // Unhandled, it would end the machine; a service lost with its host must not.
       const { [child]: _gone, ...children } = state.children;
       return { ...state, children };
+    });
+  }
+
+  end(head: Head, child: string, failed: boolean, payload: string | null, revision: number): Turn {
+    const said = payload === null ? undefined : JSON.parse(payload);
+    const type = `xstate.${failed ? "error" : "done"}.actor.${child}`;
+    const event = { type, [failed ? "error" : "output"]: said, actorId: child };
+    return this.#compute(head, { event, revision, text: JSON.stringify(event) }, () => {
+      return this.#machine.transition(head.state, event, this.#actor._actorScope);
     });
   }
 
@@ -184,9 +205,12 @@ export class Gate5 implements Gate {
     const rows = stored.children ?? {};
     const children: Record<string, Any> = {};
     const lost: string[] = [];
+    const remotes: Record<string, Remote> = {};
     for (const id of Object.keys(rows)) {
-      children[id] = deadActor(actor, id, rows[id]);
-      if (rows[id].active) lost.push(id);
+      const row = rows[id];
+      if (row.remote) remotes[id] = row.remote;
+      children[id] = row.remote ? restored5(actor, id, row, this.#owner) : deadActor(actor, id, row);
+      if (row.active) lost.push(id);
     }
     const state = this.#machine.restoreSnapshot(
       {
@@ -216,6 +240,7 @@ export class Gate5 implements Gate {
       status: state.status,
       lost,
       timers: stored.timers ?? noTimers,
+      remotes,
     };
   }
 
@@ -270,17 +295,22 @@ export class Gate5 implements Gate {
   }
 
   /** Compute a turn with everything recorded; undo it all when the machine throws. */
-  #compute(head: Pick<Head, "timers" | "lost">, cause: Cause, transition: () => Any): Turn {
+  #compute(head: Base, cause: Cause, transition: (mail: Mail) => Any): Turn {
     const { event, revision, fired, initial = false } = cause;
     const steps: Step[] = [];
     const moves = this.#seats.watch();
     const book = new TimerBook(head.timers, revision);
     if (fired !== undefined) book.fire(fired, true);
+    const mail = new Mail(this.#owner.limits);
+    const { children: before } = head.state as Any;
     this.#steps = steps;
     let state: Any;
+    let remotes: Remotes;
     try {
-      state = transition();
-      this.#settleTimers(steps, book);
+      state = transition(mail);
+      const after = state.children;
+      remotes = remotes5(before, after, head.remotes, mail, this.#owner);
+      settle5(steps, { root: this.#actor, before, after, book, mail });
       if (state.status !== "active") book.cancelAll();
     } catch (error) {
       this.#seats.takeBack(moves);
@@ -297,10 +327,12 @@ export class Gate5 implements Gate {
       lost: head.lost,
       timers: book.timers,
       timerOps: book.ops,
+      remotes,
+      messages: mail.messages,
       eventText: cause.text ?? null,
       // A failed machine has its end to tell of, even where nothing else is left to do.
       effects: steps.length + (state.status === "error" ? 1 : 0),
-      children: children5(state, head.lost, stoppedBy(steps), this.#owner),
+      children: children5(state, head.lost, stoppedBy(steps), remotes, this.#owner),
       record: { steps, moves, event, initial } satisfies Record5,
     };
   }
@@ -334,32 +366,6 @@ export class Gate5 implements Gate {
     steps.push({ kind: "exec", action });
   }
 
-  /** Timers leave the recording only when it is whole: a `sendTo` learns its target at the end of a block. */
-  #settleTimers(steps: Step[], book: TimerBook): void {
-    let kept = 0;
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i];
-      if (step.kind === "exec" && this.#isTimer(step.action, book)) continue;
-      steps[kept++] = step;
-    }
-    steps.length = kept;
-  }
-
-  #isTimer(action: Any, book: TimerBook): boolean {
-    const { type, params } = action;
-    if (type === "xstate.cancel") {
-      book.cancel(params.sendId);
-      return true;
-    }
-    const delayed = (type === "xstate.raise" || type === "xstate.sendTo") && typeof params.delay === "number";
-    if (!delayed) return false;
-    const to = type === "xstate.sendTo" ? params.to : this.#actor;
-    // An actor of another machine of this system can only be reached from this process.
-    if (to !== this.#actor && to._parent !== this.#actor) return false;
-    book.set(params.id, params.delay, durable(params.event), to === this.#actor ? null : to.id);
-    return true;
-  }
-
   #defer(run: () => void): void {
     if (this.#steps) this.#steps.push({ kind: "defer", run });
     else this.#deferred?.push(run);
@@ -391,12 +397,4 @@ export class Gate5 implements Gate {
 
 function lossText(event: { error: Error }): string {
   return JSON.stringify({ ...event, error: { name: event.error.name, message: event.error.message } });
-}
-
-function stoppedBy(steps: Step[]): Set<Any> {
-  const stopped = new Set<Any>();
-  for (const step of steps) {
-    if (step.kind === "exec" && step.action.type === "xstate.stopChild") stopped.add(step.action.params);
-  }
-  return stopped;
 }

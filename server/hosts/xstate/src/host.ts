@@ -11,6 +11,7 @@ import { Gate5, prepare5 } from "./gate5.ts";
 import { eventOf, Instance, type Tell } from "./instance.ts";
 import { eventJson } from "./json.ts";
 import { type Loaded } from "./load.ts";
+import { RESERVED } from "./mail.ts";
 import { instanceOf } from "./output.ts";
 import { reviveRefs4 } from "./ref4.ts";
 import {
@@ -28,6 +29,7 @@ const EVENT = 0;
 const TIMER = 1;
 const INBOX = 2;
 const LOST = 3;
+const END = 4;
 
 const OUTCOMES = 0;
 const NEED = 1;
@@ -37,12 +39,17 @@ const DENIED = 1;
 const FAILED = 2;
 const SKIPPED = [3];
 
-/** Types that only the machine and this host may send. */
-const RESERVED = /^(?:xstate|done|error)\./;
-
 type Outcome = unknown[];
 type MaybePromise<T> = T | Promise<T>;
 type Input = [number, ...unknown[]];
+type EndInput = [
+  number,
+  child: string,
+  machine: string,
+  name: string,
+  failed: boolean,
+  payload: string | null,
+];
 type Resume = [name: string, snapshot: string] | null;
 
 export class Host {
@@ -201,6 +208,14 @@ export class Host {
       case LOST:
         if (head.status !== "active") return SKIPPED;
         return this.#turn(instance, () => instance.gate.lose(head, input[1] as string, revision), null);
+      case END: {
+        const [, child, machine, name, failed, payload] = input as EndInput;
+        const known = head.remotes[child];
+        // Whoever left the state that invoked it, or has another child of that id now, is not told.
+        const routed = known !== undefined && known.machine === machine && known.instance === name;
+        if (head.status !== "active" || !routed) return SKIPPED;
+        return this.#turn(instance, () => instance.gate.end(head, child, failed, payload, revision), null);
+      }
       default:
         throw new Refusal("HOST_BUG", "unknown input");
     }

@@ -58,7 +58,11 @@ function collect(at: unknown, path: Selector[1], from: number, values: string[])
     at = (at as Record<string, unknown>)[part];
   }
   if (typeof at === "string") values[values.length] = at;
-  else if (isArray(at) && allStrings(at)) for (let n = 0; n < at.length; n++) values[values.length] = at[n];
+  else if (isArray(at) && allStrings(at)) {
+    for (let n = 0; n < at.length; n++) {
+      values[values.length] = at[n];
+    }
+  }
 }
 
 /** Not a reference to an actor, which is another thing before a restart than after it. */

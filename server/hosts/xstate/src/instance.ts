@@ -219,6 +219,7 @@ export class Instance implements Owner {
       turn.timerOps,
       turn.effects,
       outputText,
+      turn.messages,
       this.selectors.length > 0 ? indexed(this.selectors, context, this.limits) : null,
     ];
   }

@@ -10,6 +10,7 @@ import { registerHooks, stripTypeScriptTypes } from "node:module";
 import { type Authorisers } from "./authorise.ts";
 import { looksLikeV4 } from "./dialect.ts";
 import { failure } from "./failure.ts";
+import { notingNames } from "./remote4.ts";
 import { Refusal } from "./types.ts";
 import { type Dialect, vendored, vendoredKey } from "./vendored.ts";
 
@@ -82,7 +83,7 @@ export class Loader {
     this.#name = `file:///machine${this.#count++ || ""}.js`;
     let exports: Any;
     try {
-      exports = await import(`${ENTRY}${this.#count}`);
+      exports = await notingNames(() => import(`${ENTRY}${this.#count}`));
     } catch (error) {
       throw failure(error, this.#name, this.#unresolved);
     }

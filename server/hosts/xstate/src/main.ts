@@ -1,11 +1,11 @@
 /** Entry point: connect to the socket named by the argument, close the sandbox, serve until it hangs up. */
 
-import { defineForeign } from "./foreign.ts";
 import { Host } from "./host.ts";
 import { type Tell } from "./instance.ts";
 import { Loader } from "./load.ts";
 import { bounded, catchStrays, takeConsole } from "./output.ts";
 import { probe } from "./probe.ts";
+import { defineGlobals } from "./remote4.ts";
 import { sandbox } from "./sandbox.ts";
 import { type Limits, Refusal, type Selector } from "./types.ts";
 import { clean, type Frame, openWire } from "./wire.ts";
@@ -35,7 +35,7 @@ const tell: Tell = {
 takeConsole((uid, level, text) => log(uid, level, text), format);
 catchStrays((uid, level, text) => log(uid, level, text), format);
 sandbox();
-defineForeign();
+defineGlobals();
 
 let host: Host | undefined;
 

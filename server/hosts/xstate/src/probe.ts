@@ -62,6 +62,7 @@ function keepsStill(Machine: Any, dialect: Dialect, old: boolean): boolean {
       logLines: 0,
       indexValues: 0,
       indexValueBytes: 0,
+      messages: 0,
     },
     deliver() {},
     awaits: () => false,

@@ -1,7 +1,7 @@
 /** What is written of an XState 5 snapshot, and what is shown of it. */
 
 import { lenientJson } from "./json.ts";
-import { type ChildRow, type Owner, type ViewParts } from "./types.ts";
+import { type ChildRow, type Owner, type Remote, type Remotes, type ViewParts } from "./types.ts";
 
 // deno-lint-ignore no-explicit-any
 type Any = any;
@@ -19,18 +19,21 @@ export function children5(
   state: Any,
   lost: readonly string[],
   stopped: Set<Any>,
+  remotes: Remotes,
   owner: Owner,
 ): Record<string, ChildRow> {
   const rows: Record<string, ChildRow> = {};
   for (const id in state.children) {
     const child = state.children[id];
     if (!child) continue; // invoked, but of no known logic
-    const alive = child._processingStatus !== STOPPED && child._snapshot.status === "active" &&
+    const remote = remotes[id];
+    const alive = !remote && child._processingStatus !== STOPPED && child._snapshot.status === "active" &&
       !stopped.has(child);
     // What it had to say at its end counts as running until the machine has heard it.
     const active = alive || lost.includes(id) ||
       owner.awaits([`xstate.done.actor.${id}`, `xstate.error.actor.${id}`]);
-    const row: { active: boolean; src?: string; systemId?: string } = { active };
+    const row: { active: boolean; src?: string; systemId?: string; remote?: Remote } = { active };
+    if (remote) row.remote = remote;
     if (typeof child.src === "string") row.src = child.src;
     if (typeof child.systemId === "string") row.systemId = child.systemId;
     rows[id] = row;

@@ -5,7 +5,11 @@
  * ledger's timers have unique ids, so a step that sets one names it after its revision.
  */
 
-import type { TimerOp, Timers } from "./types.ts";
+import type { Remote, TimerOp, Timers } from "./types.ts";
+
+/** The name of a timer for another instance says when it is due. */
+const REMOTE = /~\d+\.\d+@(\d+)$/;
+const LONG_PAST = 3_600_000;
 
 export const noTimers: Timers = Object.freeze({});
 
@@ -31,10 +35,32 @@ export class TimerBook {
     // Without an id nothing can cancel it, so the newest place stays empty.
     const held = id === undefined
       ? ["", unique, ...rest.slice(1)]
-      : [unique, ...rest.filter((other) => other !== "")];
+      : [unique, ...rest.filter((other) => other !== "" && !REMOTE.test(other))];
     this.#timers = { ...this.#timers, [name]: held };
-    const wait = delay > 0 ? Math.ceil(delay) : 0;
-    this.ops.push([unique, Number.isSafeInteger(wait) ? wait : Number.MAX_SAFE_INTEGER, eventText, target]);
+    this.ops.push([unique, milliseconds(delay), eventText, target]);
+  }
+
+  /**
+   * Set a timer whose event goes to another instance. The engine sends it without asking the machine, so this
+   * book never hears that it fired: the newest of each id is kept, for `cancel`, until it is long past due.
+   */
+  setRemote(id: string | undefined, delay: number, eventText: string, to: Remote): void {
+    const wait = milliseconds(delay);
+    const now = Date.now();
+    const unique = `${id ?? ""}~${this.revision}.${this.#count++}@${now + wait}`;
+    for (const held of Object.keys(this.#timers)) {
+      const newest = this.#timers[held][0];
+      const due = REMOTE.exec(newest);
+      if (due && (held === id || Number(due[1]) + LONG_PAST < now)) {
+        const others = this.#timers[held].slice(1);
+        this.#replace(held, others.length > 0 ? ["", ...others] : others);
+      }
+    }
+    if (id !== undefined) {
+      const rest = (this.#timers[id] ?? []).filter((other) => other !== "");
+      this.#timers = { ...this.#timers, [id]: [unique, ...rest] };
+    }
+    this.ops.push([unique, wait, eventText, null, to.machine, to.instance]);
   }
 
   cancel(id: string): void {
@@ -70,4 +96,9 @@ export class TimerBook {
     const { [id]: _gone, ...rest } = this.#timers;
     this.#timers = held.length > 0 ? { ...rest, [id]: held } : rest;
   }
+}
+
+function milliseconds(delay: number): number {
+  const wait = delay > 0 ? Math.ceil(delay) : 0;
+  return Number.isSafeInteger(wait) ? wait : Number.MAX_SAFE_INTEGER;
 }

@@ -1,7 +1,24 @@
 /** What the gates and the instances say to each other. A gate knows one dialect; an instance knows none. */
 
-/** `[id, delay_ms, event_json, target]` sets a timer, `[id]` cancels one. */
-export type TimerOp = [string, number, string, string | null] | [string];
+import type { Message } from "./mail.ts";
+
+/** Another instance of the same organisation. */
+export interface Remote {
+  readonly machine: string;
+  readonly instance: string;
+}
+
+/** Instances that a machine has as its children, by the ids it knows them by. */
+export type Remotes = Readonly<Record<string, Remote>>;
+
+/**
+ * `[id, delay_ms, event_json, target]` sets a timer, `[id]` cancels one. One whose event is for another instance
+ * ends in that one's machine and name.
+ */
+export type TimerOp =
+  | [string, number, string, string | null]
+  | [string, number, string, null, string, string]
+  | [string];
 
 /** Timers that are pending, by the id the machine gave them: `[the one cancel() means or "", ...others]`. */
 export type Timers = Readonly<Record<string, readonly string[]>>;
@@ -16,6 +33,7 @@ export interface Head {
   /** Children that ran in a process that is gone and have not been reported to the machine yet. */
   readonly lost: readonly string[];
   readonly timers: Timers;
+  readonly remotes: Remotes;
 }
 
 /** A computed step: its effects are recorded, not run. */
@@ -23,6 +41,8 @@ export interface Turn extends Head {
   readonly eventText: string | null;
   readonly timerOps: readonly TimerOp[];
   readonly effects: number;
+  /** What goes to other instances, in order. */
+  readonly messages: readonly Message[] | null;
   /** Children that will be running once the effects have run, with what is needed to know them again. */
   readonly children: Readonly<Record<string, ChildRow>>;
   readonly record: unknown;
@@ -32,6 +52,8 @@ export interface ChildRow {
   readonly active: boolean;
   readonly src?: string;
   readonly systemId?: string;
+  /** The instance that the child is, where it is one: it never counts as running here. */
+  readonly remote?: Remote;
 }
 
 /** An event as a gate takes it: the dialect's own form. */
@@ -45,6 +67,8 @@ export interface Limits {
   logLines: number;
   indexValues: number;
   indexValueBytes: number;
+  /** Messages to other instances in one step. */
+  messages: number;
 }
 
 /** Where an index finds its values: members, positions in arrays, null for all of either. */
@@ -81,10 +105,12 @@ export interface Gate {
   begin(context: Record<string, unknown> | undefined, revision: number): Turn;
   /** The step an event causes on `head`. Throws what the machine throws, having undone everything. */
   next(head: Head, event: unknown, revision: number, fired: string | undefined): Turn;
-  /** A step that hands an event to a running child, or undefined when the child is gone. */
+  /** A step that hands an event to a running child, or to the parent; undefined when the child is gone. */
   forward(head: Head, child: string, event: AnyEvent, fired: string): Turn | undefined;
   /** The step by which a lost child is reported, or undefined when the machine has it no more. */
   lose(head: Head, child: string, revision: number): Turn | undefined;
+  /** The step by which a child that is another instance tells of its end: its output or its error, as JSON. */
+  end(head: Head, child: string, failed: boolean, payload: string | null, revision: number): Turn;
   /** Run the recorded effects of a turn on the committed state and make it the committed state. */
   run(turn: Turn): void;
   /** Undo what computing a turn changed outside of it. */

@@ -1,11 +1,12 @@
 /**
- * The two XState builds this host carries, and which one an import means.
+ * The two XState builds this host carries and `@stateward/machine`, and which of them an import means.
  *
  * A module's `xstate` imports must resolve to the very copies the gates drive: `spawn` finds its machine
  * through module state, and `instanceof` must hold. Each sub-path becomes a synthetic module that re-exports
  * the copy in this bundle.
  */
 
+import * as helper from "@stateward/machine";
 import * as v5 from "xstate5";
 import * as v5actions from "xstate5/actions";
 import * as v5actors from "xstate5/actors";
@@ -40,13 +41,14 @@ import * as v4types from "xstate4/es/types.js";
 import * as v4utils from "xstate4/es/utils.js";
 import * as v4waitFor from "xstate4/es/waitFor.js";
 
-export { v4, v4interpreter, v4registry, v4serviceScope, v4State, v4utils, v5 };
+export { helper, v4, v4interpreter, v4registry, v4serviceScope, v4State, v4utils, v5 };
 
 export type Dialect = "v4" | "v5";
 
 type Namespace = Record<string, unknown>;
 
 export const vendored: Record<string, Namespace> = {
+  "machine": helper,
   "v5": v5,
   "v5/actions": v5actions,
   "v5/actors": v5actors,
@@ -82,10 +84,12 @@ export const vendored: Record<string, Namespace> = {
   "v4/waitFor": v4waitFor,
 };
 
+const HELPER = /^(?:npm:\/?)?@stateward\/machine(?:@[^/]+)?$/;
 const SPECIFIER = /^(npm:\/?)?xstate(?:@([^/]+))?(?:\/(.*))?$/;
 
 /** What an import specifier means: a key of `vendored`, and whether it leaves the version open. */
 export function vendoredKey(specifier: string, bare: Dialect): { key: string; open: boolean } | undefined {
+  if (HELPER.test(specifier)) return { key: "machine", open: false };
   const match = SPECIFIER.exec(specifier);
   if (!match) return undefined;
   const [, npm, version, rest = ""] = match;

@@ -38,10 +38,13 @@ class MemoryMail:
             parcel = replace(row.parcel, attempt=attempt, not_before_ms=not_before_ms)
             self._mail.outbox[position] = replace(row, parcel=parcel)
 
-    async def bury(self, letter: DeadLetter) -> None:
+    async def bury(self, letter: DeadLetter, word: Parcel | None = None) -> None:
         if letter.position in self._mail.outbox:
             del self._mail.outbox[letter.position]
             self._write_letter(letter)
+            if word is not None:
+                at = next(self._positions)
+                self._mail.outbox[at] = Owed(at, letter.uid, letter.owner, word)
 
     async def list_letters(
         self, org: OrgId, machine: MachineName, name: InstanceName | None, after: int, limit: int

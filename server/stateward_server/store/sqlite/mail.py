@@ -43,11 +43,14 @@ class SqliteMail:
             lambda db: db.execute(queries.POSTPONE, (attempt, not_before_ms, position)).rowcount
         )
 
-    async def bury(self, letter: DeadLetter) -> None:
+    async def bury(self, letter: DeadLetter, word: Parcel | None = None) -> None:
         def work(db: sqlite3.Connection) -> None:
             with transaction(db):
                 if db.execute(queries.ACKNOWLEDGE, (letter.position,)).rowcount:
                     db.execute(f"{queries.INSERT_LETTERS} {queries.LETTER}", mail_rows.letter_row(letter))
+                    if word is not None:
+                        row = mail_rows.word_row(letter, word)
+                        db.execute(f"{queries.INSERT_PARCELS} {queries.PARCEL}", row)
 
         await self._mail_writer.run(work)
 

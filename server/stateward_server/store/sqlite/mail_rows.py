@@ -24,6 +24,11 @@ def owed(row: Row) -> Owed:
     return Owed(position, uid, InstanceKey(org, machine, name), parcel)
 
 
+def word_row(letter: DeadLetter, word: Parcel) -> Row:
+    """The row by which the sender of a letter is told of it."""
+    return (*_sender(letter.uid, letter.owner), *_parcel(word))
+
+
 def returned_row(letter: DeadLetter, parcel: Parcel) -> Row:
     """The row by which a letter's parcel is owed again, at its old place."""
     return (letter.position, *_sender(letter.uid, letter.owner), *_parcel(parcel))
