@@ -87,6 +87,7 @@ EXPORTS = [
     "StatewardError",
     "Status",
     "StoreConflict",
+    "SubjectTokenRejected",
     "SubscriberTooSlow",
     "Subscription",
     "Synced",

@@ -10,7 +10,8 @@
     │   └── TokenExpired                    bring a new one
     ├── PermissionDenied                  stop
     │   ├── RejectedByMachineAuthorizer     the machine's allowRead or allowWrite said no
-    │   └── ScopeMissing                    the token may not make this call
+    │   ├── ScopeMissing                    the token may not make this call
+    │   └── SubjectTokenRejected            the token brought for exchange is not trusted
     ├── NotFound                          decide
     │   ├── MachineNotFound
     │   ├── VersionNotFound
@@ -151,6 +152,10 @@ class RejectedByMachineAuthorizer(PermissionDenied):
 
 class ScopeMissing(PermissionDenied):
     """The token lacks the scope named in `metadata["scope"]`."""
+
+
+class SubjectTokenRejected(PermissionDenied):
+    """The token brought for exchange is not one that the organisation trusts, or there is no such service."""
 
 
 class NotFound(StatewardError):
@@ -325,6 +330,7 @@ _BY_REASON: dict[str, type[StatewardError]] = {
     "TOKEN_EXPIRED": TokenExpired,
     "SCOPE_MISSING": ScopeMissing,
     "REJECTED_BY_MACHINE_AUTHORIZER": RejectedByMachineAuthorizer,
+    "SUBJECT_TOKEN_REJECTED": SubjectTokenRejected,
     "MACHINE_NOT_FOUND": MachineNotFound,
     "VERSION_NOT_FOUND": VersionNotFound,
     "INSTANCE_NOT_FOUND": InstanceNotFound,

@@ -18,6 +18,8 @@ _HINTS = {
     "TOKEN_INVALID": "use the profile of this server: its data directory holds it as admin.json",
     "TOKEN_EXPIRED": "use the profile of this server: its data directory holds it as admin.json",
     "REJECTED_BY_MACHINE_AUTHORIZER": 'say for whom you act: --auth-context \'{{"sub": "…"}}\'',
+    "SUBJECT_TOKEN_REJECTED": "bring a fresh token of one of the organisation's identity providers",
+    "IDENTITY_PROVIDER_UNAVAILABLE": "run the command again; the server's log says why (key_set_unreadable)",
     "MACHINE_NOT_FOUND": "create it: stateward machines create {machine} --node FILE",
     "VERSION_NOT_FOUND": "see the versions: stateward machine-versions list --machine {machine}",
     "INSTANCE_NOT_FOUND": "create it: stateward instances create --machine {machine} --instance {instance}",

@@ -13,46 +13,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.unit.fetch.kit import Server, Writer, reply, serving
 
 from stateward_server.fetch.https import MAX_BODY, HttpsFetch
 from stateward_server.ports.fetch import Document, FetchFailed
 
-Writer = asyncio.StreamWriter
-Serve = Callable[[bytes, Writer], Awaitable[None]]
-
-
-class Server:
-    """Answers each request with what the test put into `serve`, and remembers who asked for what."""
-
-    def __init__(self) -> None:
-        self.requests: list[bytes] = []
-        self.serve: Serve = reply(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
-        self.port = 0
-
-    async def handle(self, reader: asyncio.StreamReader, writer: Writer) -> None:
-        try:
-            request = await reader.readuntil(b"\r\n\r\n")
-            self.requests.append(request)
-            await self.serve(request, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-
-def reply(answer: bytes) -> Serve:
-    async def serve(_request: bytes, writer: Writer) -> None:
-        writer.write(answer)
-        await writer.drain()
-
-    return serve
-
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    served = Server()
-    async with await asyncio.start_server(served.handle, "127.0.0.1", 0) as listener:
-        served.port = listener.sockets[0].getsockname()[1]
+    async with serving() as served:
         yield served
 
 
@@ -299,9 +268,7 @@ def certificate(tmp_path_factory) -> Path:
 async def tls_server(certificate: Path) -> AsyncIterator[Server]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    served = Server()
-    async with await asyncio.start_server(served.handle, "127.0.0.1", 0, ssl=context) as listener:
-        served.port = listener.sockets[0].getsockname()[1]
+    async with serving(context) as served:
         yield served
 
 

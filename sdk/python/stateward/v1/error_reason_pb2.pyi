@@ -64,6 +64,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The caller lacks a scope. Metadata: {"scope": "machines.write"}."""
     ERROR_REASON_REJECTED_BY_MACHINE_AUTHORIZER: _ErrorReason.ValueType  # 43
     """The machine's allowRead or allowWrite refused this caller."""
+    ERROR_REASON_SUBJECT_TOKEN_REJECTED: _ErrorReason.ValueType  # 44
+    """The token brought for exchange is not one that this organisation trusts, or the service does not exist."""
+    ERROR_REASON_IDENTITY_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 45
+    """The keys of the identity provider cannot be read now; retry."""
     ERROR_REASON_MACHINE_NOT_FOUND: _ErrorReason.ValueType  # 60
     """There is no such machine, as far as this caller can see. Metadata: {"machine": "..."}."""
     ERROR_REASON_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 61
@@ -188,6 +192,10 @@ ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 42
 """The caller lacks a scope. Metadata: {"scope": "machines.write"}."""
 ERROR_REASON_REJECTED_BY_MACHINE_AUTHORIZER: ErrorReason.ValueType  # 43
 """The machine's allowRead or allowWrite refused this caller."""
+ERROR_REASON_SUBJECT_TOKEN_REJECTED: ErrorReason.ValueType  # 44
+"""The token brought for exchange is not one that this organisation trusts, or the service does not exist."""
+ERROR_REASON_IDENTITY_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 45
+"""The keys of the identity provider cannot be read now; retry."""
 ERROR_REASON_MACHINE_NOT_FOUND: ErrorReason.ValueType  # 60
 """There is no such machine, as far as this caller can see. Metadata: {"machine": "..."}."""
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 61

@@ -1,0 +1,140 @@
+"""From a token that an identity provider signed to what the organisation takes it to say.
+
+The token's `iss` and `aud` choose the provider, before anything is verified; everything else is then checked
+against that provider alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from stateward_server.auth.jwks import KeySets
+from stateward_server.auth.mapping import compile_mapping
+from stateward_server.auth.seal import ProviderKeys
+from stateward_server.auth.verification import ALGORITHMS, JWS, SHARED, PublicKey, fits, read_pem
+from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.limits import ApiLimits
+from stateward_server.model.org import IdentityProvider
+from stateward_server.ports.clock import Clock
+
+_MAX_TOKEN = ApiLimits().token_bytes
+_LEEWAY_MS = 5_000
+_LAST_S = 253_402_300_799
+"""The end of the year 9999: a time beyond it is not meant in seconds."""
+
+
+class Untrusted(Exception):
+    """A token is not believed. The text says why, for the server's log; it holds nothing of the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is, on a provider's word."""
+
+    claims: dict[str, Any]
+    """What the provider's mapping made of the token's claims."""
+    expires_ms: int
+    """When the token is over, without leeway."""
+
+
+class Identities:
+    """Verifies the tokens of identity providers."""
+
+    def __init__(self, key_sets: KeySets, provider_keys: ProviderKeys, clock: Clock) -> None:
+        self._key_sets = key_sets
+        self._provider_keys = provider_keys
+        self._clock = clock
+
+    async def identify(self, providers: Sequence[IdentityProvider], token: str) -> Identity:
+        """Return whom the token speaks of. `providers` are those of one organisation.
+
+        Raises Untrusted, Unavailable (IDENTITY_PROVIDER_UNAVAILABLE), SealBroken.
+        """
+        header, claims = _read(token)
+        provider = choose(providers, claims)
+        if provider is None:
+            raise Untrusted("no identity provider has its issuer and audience")
+        algorithm = header.get("alg")
+        if algorithm not in provider.algorithms or algorithm not in ALGORITHMS:
+            raise Untrusted("its algorithm is not one of the provider's")
+        key = await self._key(provider, header.get("kid"), algorithm)
+        if key is None or not fits(algorithm, key):
+            raise Untrusted("the provider has no such key for its algorithm")
+        try:
+            JWS.decode(token, key, algorithms=[algorithm])
+        except jwt.PyJWTError as error:
+            raise Untrusted(f"its signature does not hold ({type(error).__name__})") from None
+        expires_ms = self._checked_times(claims)
+        try:
+            return Identity(compile_mapping(provider.mapping_json).apply(claims), expires_ms)
+        except (ValueError, InvalidArgument) as error:
+            raise Untrusted(f"the provider's mapping cannot be applied: {error}") from None
+
+    async def _key(
+        self, provider: IdentityProvider, kid: str | None, algorithm: str
+    ) -> PublicKey | bytes | None:
+        if provider.jwks_url is not None:
+            return await self._key_sets.find(provider.jwks_url, kid, algorithm)
+        if provider.sealed_key is None:
+            return None
+        key = self._provider_keys.open(provider.sealed_key, provider.org, provider.issuer, provider.audience)
+        # Not by the token's algorithm: a public key is never a secret, whatever a token claims.
+        return key if SHARED.issuperset(provider.algorithms) else read_pem(key)
+
+    def _checked_times(self, claims: dict[str, Any]) -> int:
+        """Return when the token expires. Raises Untrusted where it has, or is not valid yet."""
+        now = self._clock.now_ms()
+        expires_ms = _milliseconds(claims.get("exp"))
+        if expires_ms + _LEEWAY_MS <= now:
+            raise Untrusted("it has expired")
+        if _milliseconds(claims.get("nbf", 0)) - _LEEWAY_MS > now:
+            raise Untrusted("it is not valid yet")
+        return expires_ms
+
+
+def choose(providers: Sequence[IdentityProvider], claims: dict[str, Any]) -> IdentityProvider | None:
+    """Return the provider that these claims name by `iss` and `aud`; what it leaves blank matches anything.
+
+    One that names both comes before one that names the issuer, and that before one that names the audience.
+    Of several audiences in the token, the first that a provider names counts.
+    """
+    issuer, audience = claims.get("iss"), claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+
+    def rank(provider: IdentityProvider) -> tuple[bool, bool, int]:
+        place = 0 if provider.audience is None else audiences.index(provider.audience)
+        return (provider.issuer is None, provider.audience is None, place)
+
+    matching = [
+        provider
+        for provider in providers
+        if (provider.issuer is not None or provider.audience is not None)
+        and provider.issuer in (None, issuer)
+        and (provider.audience is None or provider.audience in audiences)
+    ]
+    return min(matching, key=rank, default=None)
+
+
+def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and claims of a token, unverified."""
+    if len(token) > _MAX_TOKEN or not token.isascii():
+        raise Untrusted(f"it has more than {_MAX_TOKEN} characters, or others than a token has")
+    try:
+        parts = JWS.decode_complete(token, options={"verify_signature": False})
+        claims = json.loads(parts["payload"])
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise Untrusted("it is not a JWT") from None
+    if not isinstance(claims, dict):
+        raise Untrusted("it has no claims")
+    return parts["header"], claims
+
+
+def _milliseconds(seconds: object) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LAST_S:
+        raise Untrusted("it has no expiry, or a time that is none")
+    return int(seconds * 1000)
