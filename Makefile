@@ -8,6 +8,8 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 
 PYTHON ?=
 ARGS ?=
+KILLS ?= 300
+SEED ?= 7
 BIN := .venv/bin
 LOCKS := scripts/lock/uv.txt scripts/lock/requirements.txt
 PROJECTS := pyproject.toml sdk/python/pyproject.toml
@@ -78,6 +80,10 @@ docs-check: $(DEPS) ## check that docs name every RPC, error reason and command
 .PHONY: test
 test: setup ## run the tests; ARGS='-k name' picks some
 	@$(BIN)/pytest $(ARGS)
+
+.PHONY: crash
+crash: setup ## kill servers some hundred times, for ten minutes; KILLS= and SEED= say how often and which
+	@STATEWARD_KILLS='$(KILLS)' STATEWARD_KILL_SEED='$(SEED)' $(BIN)/pytest -s tests/crash $(ARGS)
 
 .PHONY: demo
 demo: setup ## show the whole thing working, in one terminal

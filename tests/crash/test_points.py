@@ -3,136 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import uuid
-from collections import Counter
+import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.crash.doomed import POINTS
-from tests.e2e.kit import DESKS, published
-from tests.servers import Server
+from tests.crash.checker import objections
+from tests.crash.doomed import MIGRATION, POINTS
+from tests.crash.office import Doomed, Office, doomed, hire, opened
 
-from stateward import Cause, Instance, State, Transition, Unavailable, Wait
+from stateward import Cause, Client
 
 pytestmark = pytest.mark.slow
 
-TURN = [point for point in POINTS if "migration" not in point]
+EVENTS: list[dict[str, object]] = [
+    {"type": "NOTE"},
+    {"type": "LATER", "ms": 20},
+    {"type": "WORK", "ms": 5},
+    {"type": "NOTE"},
+    {"type": "TALK", "ms": 5},
+    {"type": "REST"},
+    {"type": "NOTE"},
+]
+"""Among them they come by every point."""
 
 
-@dataclass
-class Doomed:
-    """A server that dies at its point once it is armed."""
-
-    server: Server
-    armed: Path
-
-    async def dies(self) -> None:
-        """Wait for its end and start it again."""
-        await asyncio.to_thread(self.server.exit_code)
-        self.server.start()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doomed]:
+    with doomed(tmp_path_factory.mktemp("doomed")) as server:
+        asyncio.run(hire(server))
+        yield server
 
 
-@pytest.fixture
-def doomed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Doomed]:
-    script = Path(__file__).with_name("doomed.py")
-    armed = tmp_path / "armed"
-    server = Server(tmp_path, command=(sys.executable, str(script), request.param, str(armed)))
-    try:
-        server.start()
-        yield Doomed(server, armed)
-    finally:
-        server.close()
+async def send_all(office: Office, client: Client, name: str) -> None:
+    for event in EVENTS:
+        await office.send(client, name, event)
 
 
-async def history(instance: Instance) -> list[Transition]:
-    return [each async for each in instance.transitions()]
+@pytest.mark.parametrize("point", POINTS)
+async def test_no_promise_is_broken_by_a_kill(server: Doomed, point: str) -> None:
+    names = {f"{xstate}-{'-'.join(point.split())}": xstate for xstate in ("v4", "v5")}
+    async with opened(server, names, watched=list(names)) as office, office.client() as client:
+        server.arm(point)
+        sending = asyncio.gather(*(send_all(office, client, name) for name in names))
+        assert await server.dies(10), "the server never came to its point"
+        await server.revive()
+        await sending
+        lives = await office.known()
+    for name, life in lives.items():
+        assert objections(life) == [], name
+        assert all(call.revision for call in life.calls), "a patient client was not answered"
+        assert Cause.TIMER in {each.cause for each in life.history}
 
 
-async def sent_into_death(doomed: Doomed, event: dict[str, object], request_id: str) -> bool:
-    """Send an event to the desk while the server is doomed; tell whether it was acknowledged all the same."""
-    doomed.armed.touch()
-    async with doomed.server.client() as client:
-        instance = client.machine("desk").instance("one")
-        try:
-            await instance.send(event, request_id=request_id, wait=Wait.COMMITTED)
-        except Unavailable:
-            return False
-        return True
-
-
-@pytest.mark.parametrize("doomed", [point for point in TURN if "effects" not in point], indirect=True)
-async def test_an_event_happens_once_and_subscribers_see_all_of_it(doomed: Doomed) -> None:
-    async with doomed.server.client() as client:
-        desk = await published(client, DESKS["v5"], "desk")
-        # A timer and a change of context: every point is passed by one of the events that follow.
-        await desk.instance("one").create(context={"holdMs": 50, "payMs": 1})
-        await desk.instance("one").send("ADD")
-    seen: list[State] = []
-    token = ""
-    async with doomed.server.client() as client:
-        async for update in client.machine("desk").instance("one").subscribe(mode="every_transition"):
-            seen.append(update.state)
-            token = update.resume_token
-            break
-    events: list[dict[str, object]] = [{"type": "HOLD"}, {"type": "ADD", "by": 5}]
-    for event in events:
-        request_id = str(uuid.uuid4())
-        acknowledged = await sent_into_death(doomed, event, request_id)
-        if doomed.armed.exists():  # this event does not come by there: the next one, or its timer, does
-            continue
-        await doomed.dies()
-        async with doomed.server.client(attempts=20) as client:
-            instance = client.machine("desk").instance("one")
-            again = await instance.send(event, request_id=request_id, wait=Wait.COMMITTED)
-            assert again.replayed or not acknowledged
-            await instance.wait_for(state="idle", timeout=20)
-            told = await history(instance)
-            async for update in instance.subscribe(mode="every_transition", resume_token=token):
-                seen.append(update.state)
-                if update.state.revision == told[-1].revision:
-                    break
-        break
-    else:
-        pytest.fail("the server never came to its point")
-    assert [each.revision for each in told] == list(range(1, len(told) + 1))
-    assert [each.revision for each in seen] == list(range(2, len(told) + 1))
-    types = Counter(str(each.event["type"]) for each in told)
-    assert types[str(event["type"])] == (2 if event["type"] == "ADD" else 1)
-    assert [each.cause for each in told].count(Cause.TIMER) == 1
-
-
-@pytest.mark.parametrize("xstate", ["v4", "v5"])
-@pytest.mark.parametrize("doomed", [point for point in TURN if "timer" not in point], indirect=True)
-async def test_a_service_runs_at_most_once_and_is_never_forgotten(doomed: Doomed, xstate: str) -> None:
-    async with doomed.server.client() as client:
-        desk = await published(client, DESKS[xstate], "desk")
-        await desk.instance("one").create(context={"payMs": 1})
-    request_id = str(uuid.uuid4())
-    await sent_into_death(doomed, {"type": "PAY"}, request_id)
-    await doomed.dies()
-    async with doomed.server.client(attempts=20) as client:
-        instance = client.machine("desk").instance("one")
-        await instance.send({"type": "PAY"}, request_id=request_id, wait=Wait.COMMITTED)
-        await instance.send("ADD")  # whatever was lost is reported before this
-        told = await history(instance)
-    causes = Counter(each.cause for each in told)
-    assert causes[Cause.SERVICE] + causes[Cause.LOST] == 1
-    assert told[-1].state.value in ("paid", "failed")
-    assert [each.event["type"] for each in told].count("PAY") == 1
-
-
-@pytest.mark.parametrize("doomed", ["during a migration"], indirect=True)
-async def test_a_server_that_died_while_it_opened_the_database_opens_it_the_next_time(doomed: Doomed) -> None:
-    async with doomed.server.client() as client:
-        desk = await published(client, DESKS["v5"], "desk")
-        await desk.instance("one").create()
-    doomed.armed.touch()
-    doomed.server.kill()
-    with pytest.raises(AssertionError, match="did not start"):
-        doomed.server.start()
-    await doomed.dies()
-    async with doomed.server.client(attempts=20) as client:
-        assert (await client.machine("desk").instance("one").get()).revision == 1
+@pytest.mark.parametrize("statements", [0, 25])
+def test_a_server_that_died_while_it_made_its_database_makes_it_the_next_time(
+    tmp_path: Path, statements: int
+) -> None:
+    with doomed(tmp_path) as server:
+        server.arm(MIGRATION, statements)
+        with pytest.raises(AssertionError, match="did not start"):
+            server.server.start()
+        assert server.server.exit_code() == -signal.SIGKILL
+        asyncio.run(hire(server))

@@ -1,0 +1,85 @@
+"""Many clients, many kills, at any moment: the whole history is as it was promised.
+
+Killed are the server, at a random moment or at a random point of a turn, and the processes that run machines.
+STATEWARD_KILLS and STATEWARD_KILL_SEED make a run longer, or another one; `make crash` makes a long one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.crash.checker import objections
+from tests.crash.doomed import POINTS
+from tests.crash.office import Doomed, Office, any_event, doomed, hire, kill_host, opened
+
+from stateward import Wait
+
+KILLS = int(os.environ.get("STATEWARD_KILLS", "6"))
+SEED = int(os.environ.get("STATEWARD_KILL_SEED", "7"))
+CLERKS = 12
+SENDERS = 8
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(KILLS * 10 + 60)]
+
+
+async def send(office: Office, moves: random.Random, over: asyncio.Event) -> None:
+    """A client that sends to all of them; some give up at the first failure, and never know."""
+    patient = moves.random() < 0.6
+    names = list(office.clerks)
+    async with office.client() if patient else office.doomed.server.client() as client:
+        while not over.is_set():
+            name, event = moves.choice(names), any_event(moves)
+            wait = moves.choice([Wait.COMMITTED, Wait.COMMITTED, Wait.SETTLED])
+            call = await office.send(client, name, event, wait)
+            if call.revision is None:
+                await asyncio.sleep(0.1)
+            elif moves.random() < 0.1:
+                async with office.client() as again:
+                    await office.repeat(again, name, event, call)
+
+
+async def kill(server: Doomed, moves: random.Random) -> str:
+    """Kill something once; return what."""
+    how = moves.choice(["point", "point", "moment", "host"])
+    if how == "point":
+        how = moves.choice(list(POINTS))
+        server.arm(how, passes=int(2 ** moves.uniform(0, 8)))
+        if not await server.dies(3):
+            how = "moment"
+    else:
+        await asyncio.sleep(moves.random())
+    if how == "host" and kill_host(server, moves):
+        return how
+    await server.revive()
+    return how
+
+
+async def test_no_promise_is_broken_by_kills_at_any_moment(tmp_path: Path) -> None:
+    sys.stdout.write(f"STATEWARD_KILL_SEED={SEED}\n")  # shown when it fails
+    moves = random.Random(SEED)
+    names = {f"clerk-{number}": ("v4", "v5")[number % 2] for number in range(CLERKS)}
+    over = asyncio.Event()
+    with doomed(tmp_path) as server:
+        await hire(server)
+        async with opened(server, names, watched=list(names)) as office:
+            senders = [random.Random(f"{SEED} {number}") for number in range(SENDERS)]
+            sending = asyncio.gather(*(send(office, each, over) for each in senders))
+            killed = [await kill(server, moves) for _ in range(KILLS)]
+            over.set()
+            await sending
+            lives = await office.known()
+    found = {name: objections(life) for name, life in lives.items()}
+    assert not any(found.values()), found
+    transitions = sum(len(life.history) for life in lives.values())
+    unheard = sum(call.revision is None for life in lives.values() for call in life.calls)
+    sys.stdout.write(
+        f"{transitions} transitions, {unheard} events without an answer, {len(killed)} kills:"
+        f" {Counter(killed)}\n"
+    )
+    assert transitions > KILLS * 10
