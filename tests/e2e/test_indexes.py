@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import grpc
@@ -23,6 +24,7 @@ from stateward import (
     MachineEvent,
     MachineFault,
     MachineWatch,
+    RequestIdReused,
     ScopeMissing,
     Synced,
     tokens,
@@ -117,6 +119,18 @@ async def test_selectors_must_be_right_and_of_an_index(client: Client) -> None:
         await machine.upload(DESKS["v5"], index_selectors={"owner": "secret"})
     with pytest.raises(InvalidArgument):
         await client.machine(unused("desks")).create(indexes=["a", "a"])
+    assert len([version async for version in machine.versions()]) == 1
+
+
+async def test_a_request_id_belongs_to_its_indexes_and_selectors(client: Client) -> None:
+    machine, first, second = client.machine(unused("desks")), str(uuid.uuid4()), str(uuid.uuid4())
+    for _ in range(2):
+        await machine.create(indexes=["owner", "note"], request_id=first)
+        await machine.upload(DESKS["v5"], index_selectors=SELECTORS, request_id=second)
+    with pytest.raises(RequestIdReused):
+        await machine.create(indexes=["owner"], request_id=first)
+    with pytest.raises(RequestIdReused):
+        await machine.upload(DESKS["v5"], index_selectors={"owner": "$.secret"}, request_id=second)
     assert len([version async for version in machine.versions()]) == 1
 
 

@@ -11,11 +11,11 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from tests.e2e.kit import OPEN, published
+from tests.e2e.kit import OPEN, published, unused
 from tests.e2e.proxy import Proxy, proxying
 from tests.servers import SECONDS, Server, serving
 
@@ -23,11 +23,13 @@ from stateward import (
     Changed,
     Client,
     Entered,
+    IndexCondition,
     Instance,
     InstanceNotFound,
     InstanceUpdate,
     Left,
     Machine,
+    MachineWatch,
     RetryPolicy,
     State,
     Synced,
@@ -44,10 +46,13 @@ LAMP = (
     'import { createMachine, assign } from "xstate";\n'
     + OPEN
     + """
-const count = assign({ public: ({ context }: any) => ({ n: context.public.n + 1 }) });
+const count = assign(({ context }: any) => {
+  const n = context.public.n + 1;
+  return { public: { n }, kind: n % 3 ? "odd one" : "third" };
+});
 export default createMachine({
   initial: "off",
-  context: { public: { n: 0 } },
+  context: { public: { n: 0 }, kind: "third" },
   on: { stay: { actions: count } },
   states: {
     off: { on: { toggle: { target: "lit", actions: count } } },
@@ -57,12 +62,15 @@ export default createMachine({
 """
 )
 
-Seen = tuple[int, object, object]
-"""A state as a subscriber sees it: its revision, value and public context."""
+Seen = tuple[int, object, int]
+"""A state as a subscriber sees it: its revision, value and count."""
+Chosen = Callable[[Seen], bool]
+"""What a watch of the machine has been told to choose."""
 
 
 def seen(state: State) -> Seen:
-    return (state.revision, state.value, state.public_context and state.public_context["n"])
+    assert state.public_context is not None
+    return (state.revision, state.value, state.public_context["n"])
 
 
 @dataclass
@@ -72,6 +80,8 @@ class Book:
     states: dict[tuple[str, str], list[Seen]] = field(default_factory=dict)
     told: dict[str, list[tuple[str, str, int | None]]] = field(default_factory=dict)
     """Of the watches of the machine: what happened to which instance at which revision."""
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    """Of the watches of the machine: which states are theirs."""
     reconnects: int = 0
 
     def behind(self, newest: dict[str, int]) -> list[str]:
@@ -150,11 +160,12 @@ async def follow_many(client: Client, instances: list[Instance], who: str, book:
                 events.add(handle, mode="every_transition", resume_token=event.resume_token)
 
 
-async def follow_machine(machine: Machine, who: str, book: Book, states: list[str]) -> None:
+async def follow_machine(watch: MachineWatch, who: str, book: Book, chosen: Chosen) -> None:
     """Check while it runs that what is told adds up, and note it."""
     told = book.told.setdefault(who, [])
+    book.chosen[who] = chosen
     members: dict[str, int] = {}
-    async with machine.watch(states=states) as events:
+    async with watch as events:
         async for event in events:
             match event:
                 case Entered(name, state):
@@ -239,12 +250,12 @@ async def until_read(book: Book, newest: dict[str, int]) -> None:
         await asyncio.sleep(0.05)
 
 
-def expected_of(name: str, history: list[Seen], chosen: str | None) -> list[tuple[str, str, int | None]]:
+def expected_of(name: str, history: list[Seen], chosen: Chosen) -> list[tuple[str, str, int | None]]:
     """What a watch of the machine has to tell of an instance, from its history."""
     told: list[tuple[str, str, int | None]] = []
     member = False
-    for revision, value, _ in history:
-        now = chosen is None or value == chosen
+    for each in history:
+        revision, now = each[0], chosen(each)
         if now:
             told.append(("changed" if member else "entered", name, revision))
         elif member:
@@ -264,10 +275,9 @@ async def check(server: Server, machine: str, book: Book, instances: list[str]) 
     for (who, name), found in book.states.items():
         assert found == histories[name], f"{who} of {name}"
     for who, told in book.told.items():
-        chosen = who.partition(" ")[2] or None
         for name in instances:
             ours = [each for each in told if each[1] == name]
-            assert ours == expected_of(name, histories[name], chosen), f"{who} of {name}"
+            assert ours == expected_of(name, histories[name], book.chosen[who]), f"{who} of {name}"
     return histories
 
 
@@ -275,7 +285,11 @@ async def test_every_subscriber_sees_exactly_what_was_committed(server: Server, 
     moves = random.Random(SEED)
     book, over = Book(), asyncio.Event()
     async with server.client(attempts=20) as admin:
-        machine_name = (await published(admin, LAMP)).name
+        machine_name = unused("lamps")
+        await admin.machine(machine_name).create(indexes=["kind"])
+        await admin.machine(machine_name).upload(
+            LAMP, language="typescript", index_selectors={"kind": "$.kind"}
+        )
         names = [f"lamp-{number}" for number in range(INSTANCES)]
         for name in names:
             await admin.machine(machine_name).instance(name).create()
@@ -293,9 +307,14 @@ async def test_every_subscriber_sees_exactly_what_was_committed(server: Server, 
         begin(follow(handles[number % 4][number], "steady", book))
         begin(come_and_go(handles[4][number], "restless", book, random.Random(SEED + number)))
     begin(follow_many(clients[5], handles[5], "many", book))
-    begin(follow_machine(machines[6], "machine lit", book, ["lit"]))
-    begin(follow_machine(machines[7], "machine", book, []))
-    await until_begun(book, 3 * INSTANCES, watches=2)
+    third = IndexCondition("kind", "=", "third")
+    lit, indexed = machines[6].watch(states=["lit"]), machines[4].watch(indexes=[third])
+    both = machines[5].watch(states=["lit"], indexes=[third])
+    begin(follow_machine(lit, "lit", book, lambda each: each[1] == "lit"))
+    begin(follow_machine(machines[7].watch(), "all", book, lambda _: True))
+    begin(follow_machine(indexed, "third", book, lambda each: each[2] % 3 == 0))
+    begin(follow_machine(both, "lit third", book, lambda each: each[1] == "lit" and each[2] % 3 == 0))
+    await until_begun(book, 3 * INSTANCES, watches=4)
     writing = [
         asyncio.ensure_future(write(handles[number % 4], random.Random(SEED * 100 + number), over))
         for number in range(WRITERS)
@@ -308,6 +327,8 @@ async def test_every_subscriber_sees_exactly_what_was_committed(server: Server, 
         if task.done():
             await task
     histories = await check(server, machine_name, book, names)
+    found = {each.instance.name async for each in machines[0].query("kind", "=", "third")}
+    assert found & set(names) == {name for name in names if histories[name][-1][2] % 3 == 0}
     assert not [task for task in tasks if task.done()], "a subscriber has ended"
     for task in tasks:
         task.cancel()

@@ -64,6 +64,7 @@ def pairs(draw: st.DrawFn, *, end: Status = Status.ACTIVE) -> list[Pair]:
                 timers=tuple(draw(st.lists(operations, max_size=3))),
                 effects=draw(st.integers(0, 2)),
                 messages=tuple(draw(st.lists(messages, max_size=2))),
+                indexes=draw(st.frozensets(st.tuples(ids, ids), max_size=3)),
             ),
         )
         for number in range(count)
@@ -126,10 +127,11 @@ def test_every_step_is_one_transition_in_its_order(steps: list[Pair], timers: Ti
     assert commit.base_revision == BASE
     assert [each.revision for each in commit.transitions] == list(range(BASE + 1, BASE + 1 + len(steps)))
     for (envelope, step), made in zip(steps, commit.transitions, strict=True):
-        assert (made.event_json, made.snapshot_json, made.view) == (
+        assert (made.event_json, made.snapshot_json, made.view, made.indexes) == (
             step.event_json,
             step.snapshot_json,
             step.view,
+            step.indexes,
         )
         assert (made.cause, made.request) == (envelope.cause, envelope.request)
         assert (made.time_ms, made.epoch, made.version) == (NOW, EPOCH, ORPHAN.version)

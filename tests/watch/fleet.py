@@ -14,6 +14,7 @@ from stateward_server.model.frame import (
     Page,
     Stirred,
 )
+from stateward_server.model.index import Comparison, IndexCondition
 from stateward_server.model.ledger import Commit, Committed, Instance, InstanceKey, Transition
 from stateward_server.model.machine import Machine
 from stateward_server.model.names import instance_name
@@ -21,6 +22,9 @@ from stateward_server.model.step import Status
 from stateward_server.watch.machine import MachineWatch
 
 ALL = Filter()
+HOT = Filter(tags=frozenset({"hot"}))
+INDEXED = Filter(indexes=frozenset({IndexCondition("tag", Comparison.EQUAL, "hot")}))
+"""The same by an index."""
 
 
 class Fleet(World):

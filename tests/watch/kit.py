@@ -45,10 +45,13 @@ def transition(
     tags: tuple[str, ...] = (),
     status: Status = Status.ACTIVE,
 ) -> Transition:
-    """A transition whose snapshot has `size` characters."""
+    """A transition whose snapshot has `size` characters. The index `tag` finds it by its tags."""
     view = View(f'"s{revision}"', (f"s{revision}",), tags, public, status, settled=True)
     snapshot = "{}".ljust(size)
-    return Transition(revision, epoch, revision, Cause.EVENT, '{"type":"go"}', snapshot, view, VERSION, None)
+    indexes = frozenset(("tag", tag) for tag in tags)
+    return Transition(
+        revision, epoch, revision, Cause.EVENT, '{"type":"go"}', snapshot, view, VERSION, None, indexes
+    )
 
 
 def allow(_instance: Instance, _transition: Transition, _auth_json: str) -> bool:

@@ -5,17 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.watch.fleet import ALL, Fleet, apply, told
+from tests.watch.fleet import ALL, HOT, INDEXED, Fleet, apply, told
 from tests.watch.kit import KEY, nudge
 
 from stateward_server.model.errors import InvalidArgument, OutOfRange, ResourceExhausted, StatewardError
 from stateward_server.model.frame import Draining, Filter, Idle, Page, Stirred
+from stateward_server.model.index import Comparison, IndexCondition
 from stateward_server.model.names import InstanceUid
 from stateward_server.watch import members
 from stateward_server.watch.tokens import MachinePosition, Position, ResumeTokens, watched
 
-HOT = Filter(tags=frozenset({"hot"}))
 LARGE = '"' + "x" * 390_000 + '"'
+
+
+def where(*conditions: tuple[str, str]) -> Filter:
+    """What the index of the fleet's tags must have."""
+    return Filter(
+        indexes=frozenset(IndexCondition("tag", Comparison(sign), value) for sign, value in conditions)
+    )
 
 
 @pytest.fixture
@@ -50,9 +57,15 @@ async def test_the_snapshot_has_what_matches_in_the_order_of_creation(fleet: Fle
         (Filter(states=frozenset({"s2"})), ["+c2"]),
         (Filter(states=frozenset({"s1"}), tags=frozenset({"hot"})), ["+a1"]),
         (Filter(states=frozenset({"s2"}), tags=frozenset({"hot"})), []),
+        (INDEXED, ["+a1"]),
+        (where(("!=", "hot")), ["+b1"]),
+        (where((">=", "cold")), ["+a1", "+b1"]),
+        (where((">", "cold"), ("<", "hotter")), ["+a1"]),
+        (where(("<", "cold")), []),
+        (replace(INDEXED, states=frozenset({"s2"})), []),
     ],
 )
-async def test_one_of_the_states_and_one_of_the_tags_must_be_active(
+async def test_one_of_the_states_and_one_of_the_tags_must_be_active_and_every_condition_hold(
     fleet: Fleet, chosen: Filter, names: list[str]
 ):
     fleet.put("a", "hot")
@@ -90,8 +103,9 @@ async def test_pages_and_changes_of_large_states_are_such_as_a_client_can_take(f
 # ------------------------------------------------------------------ changes
 
 
-async def test_instances_enter_change_leave_and_come_back(fleet: Fleet):
-    reader = fleet.watching(HOT)
+@pytest.mark.parametrize("chosen", [HOT, INDEXED])
+async def test_instances_enter_change_leave_and_come_back(fleet: Fleet, chosen: Filter):
+    reader = fleet.watching(chosen)
     await reader.all()
     seen = []
     for tags in (["hot"], ["hot"], [], [], ["hot"]):
@@ -160,7 +174,8 @@ async def test_other_machines_do_not_show(fleet: Fleet):
 # ------------------------------------------------------------------ the seam
 
 
-async def test_what_happens_while_pages_are_read_is_told_once(fleet: Fleet):
+@pytest.mark.parametrize("chosen", [HOT, INDEXED])
+async def test_what_happens_while_pages_are_read_is_told_once(fleet: Fleet, chosen: Filter):
     fleet.put("a", "hot")
     fleet.put("b", "hot")
     acts = [
@@ -170,7 +185,7 @@ async def test_what_happens_while_pages_are_read_is_told_once(fleet: Fleet):
         lambda: fleet.remove("a"),
     ]
     fleet.store.pause = lambda: acts.pop(0)() if acts else None
-    reader = fleet.watching(HOT)
+    reader = fleet.watching(chosen)
     members: dict[str, int] = {}
     apply(await reader.all(), members)
     assert members == {"c": 1}
@@ -208,10 +223,11 @@ async def test_any_number_of_deletions_in_one_place_is_read_through(fleet: Fleet
 # ------------------------------------------------------------------ resuming
 
 
-async def test_a_resumed_watch_goes_on_where_the_token_stands(fleet: Fleet):
+@pytest.mark.parametrize("chosen", [HOT, INDEXED])
+async def test_a_resumed_watch_goes_on_where_the_token_stands(fleet: Fleet, chosen: Filter):
     for name in "abc":
         fleet.put(name, "hot")
-    first = fleet.watching(HOT)
+    first = fleet.watching(chosen)
     await first.all()
     fleet.put("a", "hot")
     await first.all()
@@ -220,7 +236,7 @@ async def test_a_resumed_watch_goes_on_where_the_token_stands(fleet: Fleet):
     fleet.put("b")
     fleet.remove("c")
     fleet.put("d", "hot")
-    second = fleet.watching(HOT, token=first.token)
+    second = fleet.watching(chosen, token=first.token)
     assert sorted(told(await second.all())) == ["+d1", "-b2", "-c0", "~a3"]
     await second.close()
 
@@ -301,6 +317,21 @@ def test_a_watch_is_named_by_what_it_chooses(same: Filter):
     both = Filter(states=frozenset({"a", "b"}))
     assert watched("o", "m", both) == watched("o", "m", Filter(states=frozenset({"b", "a"})))
     assert watched("o", "m", Filter(states=frozenset({"hot"}))) != watched("o", "m", HOT)
+    conditions = [
+        where(("=", "hot")),
+        where((">=", "hot")),
+        where(("=", "cold")),
+        where(("=", "hot"), ("=", "cold")),
+    ]
+    assert len({watched("o", "m", each) for each in [ALL, HOT, *conditions]}) == 6
+    assert watched("o", "m", where(("=", "a"), ("<", "b"))) == watched(
+        "o", "m", where(("<", "b"), ("=", "a"))
+    )
+
+
+def test_tokens_from_before_there_were_indexes_stay_good():
+    """As the version before named the watch of these."""
+    assert watched("org", "m", HOT) == "cddc84c0ad287f6124402f027794bd5d"
 
 
 # ------------------------------------------------------------------ slowness, quiet, the end

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.watch.fleet import Fleet, told
+from tests.watch.fleet import ALL, HOT, Fleet, told
 from tests.watch.kit import nudge
 
 from stateward_server.model.errors import OutOfRange, ResourceExhausted
 from stateward_server.model.frame import Filter, Idle, Page, Stirred
-
-HOT = Filter(tags=frozenset({"hot"}))
-ALL = Filter()
 
 
 @pytest.fixture

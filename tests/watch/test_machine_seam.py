@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.watch.fleet import ALL, Fleet, apply
+from tests.watch.fleet import ALL, HOT, INDEXED, Fleet, apply
 
 from stateward_server.model.errors import ResourceExhausted
 from stateward_server.model.frame import Filter, Page
+from stateward_server.model.index import Comparison, IndexCondition
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Act:
 
 ACTS = st.builds(Act, st.sampled_from("abc"), st.sampled_from(["hot", "hot", "cold", "gone"]), st.booleans())
 SCRIPTS = st.lists(ACTS, max_size=30)
-CHOSEN = st.sampled_from([ALL, Filter(tags=frozenset({"hot"}))])
+BELOW = Filter(indexes=frozenset({IndexCondition("tag", Comparison.LESS, "hot")}))
+CHOSEN = st.sampled_from([ALL, HOT, INDEXED, BELOW])
 LIMITS = st.sampled_from([1_500, 4_000_000])
 
 

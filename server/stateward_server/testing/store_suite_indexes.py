@@ -66,13 +66,20 @@ class IndexSuite:
         await with_machine(store)
         for uid, owner in enumerate(("b", "a", "b"), start=1):
             await apply_one(store, _put(uid, 0, owner=[owner]))
-        for descending in (False, True):
-            query = replace(OWNER, descending=descending)
-            found: list[tuple[str, str]] = []
-            while page := await store.query_index(ORG, MACHINE, query, found[-1] if found else None, 1):
-                found.extend((each.value, each.loaded.instance.key.name) for each in page)
-            everything = [("a", "order-2"), ("b", "order-1"), ("b", "order-3")]
-            assert found == (everything[::-1] if descending else everything)
+        a, b, later = ("a", "order-2"), ("b", "order-1"), ("b", "order-3")
+        for comparison, value, wanted in (
+            (None, "", [a, b, later]),
+            (Comparison.EQUAL, "b", [b, later]),
+            (Comparison.NOT_EQUAL, "a", [b, later]),
+            (Comparison.GREATER_OR_EQUAL, "a", [a, b, later]),
+            (Comparison.LESS, "c", [a, b, later]),
+        ):
+            for descending in (False, True):
+                query = IndexQuery("owner", comparison, value, descending)
+                found: list[tuple[str, str]] = []
+                while page := await store.query_index(ORG, MACHINE, query, found[-1] if found else None, 1):
+                    found.extend((each.value, each.loaded.instance.key.name) for each in page)
+                assert found == (wanted[::-1] if descending else wanted)
 
     async def test_an_instance_with_several_values_has_as_many_entries(self, store: Store) -> None:
         await with_machine(store)
