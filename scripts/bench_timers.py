@@ -32,6 +32,7 @@ from stateward_server.engine.engine import Engine
 from stateward_server.model.ledger import Commit, Instance, InstanceKey, TimerRow, Transition
 from stateward_server.model.machine import Language, Machine, Module, Version
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
+from stateward_server.model.org import Org, User
 from stateward_server.model.wait import Until, Wait
 from stateward_server.ports.host import ModuleSource
 from stateward_server.runtime.pool import HostPool
@@ -85,7 +86,7 @@ async def opened(data: Path) -> SqliteStore:
     clock, entropy = SystemClock(), SystemEntropy()
     store = await SqliteStore.open(data, clock=clock, entropy=entropy)
     now = clock.now_ms()
-    await store.create_org(ORG, now)
+    await store.create_org(Org(ORG, "bench", now), User("usr_bench", "bench", now), None, None)
     await store.create_machine(Machine(ORG, MACHINE, None, now), None)
     version = Version(VERSION, ORG, MACHINE, "v5", "", len(MODULE.source), now)
     await store.create_version(version, MODULE, None, make_current=True)

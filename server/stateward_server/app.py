@@ -29,6 +29,7 @@ from stateward_server.api.server import ApiServer
 from stateward_server.api.streams import Streams
 from stateward_server.api.subscriptions import SubscriptionServicer
 from stateward_server.auth.authenticator import Authenticator
+from stateward_server.auth.revocations import Revocations
 from stateward_server.auth.secrets import Secrets
 from stateward_server.bootstrap import WayIn, ensure_administrator, prepare, write_profile
 from stateward_server.catalog.catalog import Machines
@@ -76,6 +77,7 @@ class _Core:
     hub: Hub
     engine: Engine
     streams: Streams
+    revocations: Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,11 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         host.listen(engine)
         await stack.enter_async_context(engine)
 
-        streams = Streams(clock, limits.watch.send_ms)
-        api = _api(_Core(settings, limits, clock, entropy, secrets, store, host, hub, engine, streams))
+        revocations = Revocations()
+        streams = Streams(clock, limits.watch.send_ms, revocations)
+        api = _api(
+            _Core(settings, limits, clock, entropy, secrets, store, host, hub, engine, streams, revocations)
+        )
         grpc_host, grpc_port = address(settings.grpc, "grpc")
         grpc_port = api.bind(_joined(grpc_host, grpc_port), certificates)
         ready = asyncio.Event()
@@ -193,9 +198,10 @@ def _api(core: _Core) -> ApiServer:
     readers = Readers(engine.may_read)
     tokens = ResumeTokens(core.secrets.purpose("resume-tokens"))
     sources = Sources(core.hub, store, store, store.identity, engine.read, readers, tokens)
+    authenticator = Authenticator(store, core.secrets, clock, core.revocations)
     return ApiServer(
         Edge(
-            Authenticator(store, core.secrets, clock),
+            authenticator,
             core.entropy,
             core.streams,
             rates=Rates.of(rates, clock),

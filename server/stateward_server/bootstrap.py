@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from stateward_server.auth.scopes import PRODUCTION
-from stateward_server.auth.secrets import Secrets, credential_digest
+from stateward_server.auth.secrets import Secrets, token_digest
 from stateward_server.model.names import OrgId, mint
+from stateward_server.model.org import AccessToken, Key, Member, Org, Role, User
+from stateward_server.ports.access import Access, Newcomer
 from stateward_server.ports.clock import Clock, Entropy
-from stateward_server.ports.store import Access
 
 _KEY_FILE = "server.key"
 _ADMIN_FILE = "admin.json"
@@ -56,16 +58,19 @@ async def ensure_administrator(
     known = await _known_administrator(_profile(data / _ADMIN_FILE), access, secrets)
     if known is not None:
         return known
-    orgs = await access.list_orgs()
+    orgs = await access.list_orgs("", 1)
     now = clock.now_ms()
-    org = orgs[0] if orgs else OrgId(mint("org", entropy.token_bytes(16)))
+    user = User(mint("usr", entropy.token_bytes(16)), "Administrator", now)
+    org = orgs[0] if orgs else Org(OrgId(mint("org", entropy.token_bytes(16))), "default", now)
     if not orgs:
-        await access.create_org(org, now)
-    token = mint("sba", entropy.token_bytes(32))
-    key_id = mint("sbk", entropy.token_bytes(16))
-    await access.put_credential(credential_digest(token), org, now)
-    await access.put_key(key_id, org, sorted(PRODUCTION), now)
-    return Administrator(org, token, key_id, secrets.signing_secret(key_id))
+        await access.create_org(org, user, None, None)
+    token = AccessToken(mint("sat", entropy.token_bytes(16)), user.id, _ADMIN_FILE, now)
+    secret = secrets.access_token(token.id)
+    owner = Member(org.id, user, Role.OWNER, now)
+    await access.put_newcomer(Newcomer(user, token, token_digest(secret)), owner)
+    key = Key(mint("sbk", entropy.token_bytes(16)), org.id, _ADMIN_FILE, tuple(sorted(PRODUCTION)), now)
+    await access.create_key(key, sys.maxsize, None)
+    return Administrator(org.id, secret, key.id, secrets.signing_secret(key.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +126,14 @@ async def _known_administrator(
     if profile is None:
         return None
     token, key_id = profile
-    org = await access.find_credential(credential_digest(token))
-    key = await access.find_key(key_id)
-    if org is None or key is None or key[0] != org:
+    found = await access.find_token(token_digest(token))
+    key = await access.get_key(key_id)
+    if found is None or key is None:
         return None
-    return Administrator(org, token, key_id, secrets.signing_secret(key_id))
+    member = await access.get_member(key.org, found[1].id)
+    if member is None or member.role is not Role.OWNER:
+        return None
+    return Administrator(key.org, token, key_id, secrets.signing_secret(key_id))
 
 
 def _write_private(path: Path, content: bytes) -> None:

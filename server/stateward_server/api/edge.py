@@ -20,7 +20,7 @@ from stateward_server.api.rates import Brake, Rates
 from stateward_server.api.status import status_of
 from stateward_server.api.streams import Streams
 from stateward_server.auth.authenticator import Authenticator
-from stateward_server.auth.scopes import BY_METHOD
+from stateward_server.auth.scopes import BY_METHOD, Door
 from stateward_server.engine.refusals import no_host, no_store
 from stateward_server.model.errors import (
     Internal,
@@ -31,7 +31,7 @@ from stateward_server.model.errors import (
     Unauthenticated,
 )
 from stateward_server.model.limits import ApiLimits
-from stateward_server.model.principal import Principal
+from stateward_server.model.principal import NOBODY, Principal
 from stateward_server.ports.clock import Entropy
 from stateward_server.ports.host import HostLost
 from stateward_server.ports.store import StoreFault
@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 MAX_REQUEST_BYTES = ApiLimits().request_bytes
 AUTH_CONTEXT_KEY = "stateward-auth-context-bin"
+ORG_KEY = "stateward-org"
 
 _Details = grpc.HandlerCallDetails
 _Handler = Any
@@ -109,7 +110,7 @@ class Edge:
                 try:
                     first = raw if isinstance(raw, bytes) else b""
                     line.principal = await self._admit(method, first, context)
-                    stream.expires_ms = line.principal.expires_ms
+                    stream.principal = line.principal
                     request = (
                         _parsed(raw, parse)
                         if isinstance(raw, bytes)
@@ -129,30 +130,35 @@ class Edge:
 
     async def _admit(self, method: str, raw: bytes, context: Context) -> Principal:
         _check_size(raw)
-        bearer, act_as = "", None
+        bearer, act_as, org = "", None, ""
         for key, value in context.invocation_metadata() or ():
             if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
                 bearer = value[7:]
             elif key == AUTH_CONTEXT_KEY and isinstance(value, bytes):
                 act_as = value
-        principal = await self._authenticate(bearer, act_as, context)
-        if self._rates is not None:
-            self._rates.count(principal)
-        scope = BY_METHOD.get(method)
-        if scope is None:
-            raise PermissionDenied("SCOPE_MISSING", "this call is not open to anyone")
-        principal.require(scope)
+            elif key == ORG_KEY and isinstance(value, str):
+                org = value
+        need = BY_METHOD.get(method)
+        if need is Door.OPEN and not bearer:
+            principal = NOBODY
+        else:
+            principal = await self._authenticate(bearer, act_as, org, context)
+            if self._rates is not None:
+                self._rates.count(principal)
+            _check_need(need, principal)
         caller.set(principal)
         return principal
 
-    async def _authenticate(self, bearer: str, act_as: bytes | None, context: Context) -> Principal:
+    async def _authenticate(
+        self, bearer: str, act_as: bytes | None, org: str, context: Context
+    ) -> Principal:
         brake = self._brake
         if brake is None:
-            return await self._authenticator.authenticate(bearer, act_as)
-        if not (brake.idle or self._authenticator.knows(bearer)):
+            return await self._authenticator.authenticate(bearer, act_as, org)
+        if not (brake.idle or self._authenticator.knows(bearer, org)):
             brake.check(context.peer())
         try:
-            return await self._authenticator.authenticate(bearer, act_as)
+            return await self._authenticator.authenticate(bearer, act_as, org)
         except Unauthenticated as error:
             if error.reason == "TOKEN_INVALID":
                 brake.failed(context.peer())
@@ -184,6 +190,15 @@ class Edge:
         return Internal(
             "INTERNAL", f"the server met an error of its own (error id {error_id})", error_id=error_id
         )
+
+
+def _check_need(need: str | Door | None, principal: Principal) -> None:
+    if need is None:
+        raise PermissionDenied("SCOPE_MISSING", "this call is not open to anyone")
+    if isinstance(need, str):
+        principal.require(need)
+    elif need is Door.PERSON:
+        principal.person()
 
 
 def _check_size(raw: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The streams that are being served, and what ends one from outside: time.
+"""The streams that are being served, and what ends one from outside: time, and access that is taken back.
 
 One sweep a second looks at all of them, so that an idle stream costs no timer. A stream ends when its
 caller's token expires, and when its reader leaves a frame unread for too long. It is told why; what it holds
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stateward_server.api.caller import Context
+from stateward_server.auth.revocations import Revocations
 from stateward_server.model.errors import ResourceExhausted, StatewardError, Unauthenticated
-from stateward_server.model.principal import NEVER
+from stateward_server.model.principal import NOBODY
 from stateward_server.ports.clock import Clock
 
 _SWEEP_MS = 1_000
@@ -22,11 +23,12 @@ _SWEEP_MS = 1_000
 class Stream:
     """One stream, as the task that serves it."""
 
-    __slots__ = ("_clock", "_told", "ended", "expires_ms", "sending_since", "task")
+    __slots__ = ("_clock", "_told", "ended", "principal", "sending_since", "task")
 
     def __init__(self, task: asyncio.Task[object], clock: Clock) -> None:
         self.task = task
-        self.expires_ms = NEVER
+        self.principal = NOBODY
+        """Whom it is served to."""
         self.sending_since = 0
         """When the frame was handed over that the reader has yet to take; 0 if there is none."""
         self.ended: StatewardError | None = None
@@ -52,10 +54,11 @@ class Stream:
 class Streams:
     """All open streams of a server."""
 
-    def __init__(self, clock: Clock, send_ms: int) -> None:
+    def __init__(self, clock: Clock, send_ms: int, revocations: Revocations) -> None:
         self._clock = clock
         self._send_ms = send_ms
         self._open: set[Stream] = set()
+        revocations.listen(self._revoke)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -84,10 +87,16 @@ class Streams:
             if stream.ended is not None:
                 # It could not even be told; so it goes without a word.
                 stream.task.cancel()
-            elif stream.expires_ms <= now:
+            elif stream.principal.expires_ms <= now:
                 self._end(stream, Unauthenticated("TOKEN_EXPIRED", "the token has expired: get a new one"))
             elif overdue:
                 self._end(stream, _too_slow(self._send_ms))
+
+    def _revoke(self, name: str) -> None:
+        for stream in self._open:
+            if stream.ended is None and name in stream.principal.rests_on:
+                why = "what this token gave access to was taken back or changed"
+                self._end(stream, Unauthenticated("ACCESS_REVOKED", why))
 
     def _end(self, stream: Stream, why: StatewardError) -> None:
         stream.ended = why

@@ -1,7 +1,7 @@
-"""Bearer tokens to Principals: an administrator's opaque token, or a JWT signed with one of our keys.
+"""Bearer tokens to Principals: a person's opaque token, or a JWT signed with one of our keys.
 
 JWTs are HS256 only, name their key by `kid`, must expire, and carry the caller's claims in `act`
-(the State Backed token format). Verified tokens are remembered until they expire.
+(the State Backed token format). Verified tokens are remembered until they expire or are revoked.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any
 
 import jwt
 
-from stateward_server.auth.scopes import ACT_AS, ADMIN
-from stateward_server.auth.secrets import Secrets, credential_digest
-from stateward_server.model.errors import InvalidArgument, Unauthenticated
+from stateward_server.auth.revocations import Revocations, place
+from stateward_server.auth.scopes import ACT_AS, BY_ROLE
+from stateward_server.auth.secrets import Secrets, token_digest
+from stateward_server.model.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from stateward_server.model.limits import ApiLimits
 from stateward_server.model.names import OrgId
-from stateward_server.model.principal import Principal
+from stateward_server.model.org import Key
+from stateward_server.model.principal import NO_ORG, Principal
+from stateward_server.ports.access import Access
 from stateward_server.ports.clock import Clock
-from stateward_server.ports.store import Access
 
 AUDIENCE = "https://api.statebacked.dev/"
 """The fixed audience of State Backed tokens, whatever the server's own address."""
@@ -37,55 +39,85 @@ _KEY_ID = re.compile(r"sbk_[A-Za-z0-9_-]{22}")
 class Authenticator:
     """Turns credentials into principals. Every refusal is TOKEN_INVALID or TOKEN_EXPIRED, without detail."""
 
-    def __init__(self, access: Access, secrets: Secrets, clock: Clock, remembered: int = 4096) -> None:
+    def __init__(
+        self, access: Access, secrets: Secrets, clock: Clock, revocations: Revocations, remembered: int = 4096
+    ) -> None:
         self._access = access
         self._secrets = secrets
         self._clock = clock
+        self._revocations = revocations
         self._remembered = remembered
-        self._known: OrderedDict[str, Principal] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], Principal] = OrderedDict()
+        revocations.listen(self._forget)
 
-    async def authenticate(self, bearer: str, act_as: bytes | None) -> Principal:
+    async def authenticate(self, bearer: str, act_as: bytes | None, org: str = "") -> Principal:
         """`bearer` is the token; `act_as` a JSON object to use as authContext instead of the token's claims.
 
-        Raises Unauthenticated, PermissionDenied (SCOPE_MISSING), InvalidArgument (INVALID_JSON).
+        `org` names the organisation that is meant, for a person of several; others may leave it blank.
+
+        Raises Unauthenticated, PermissionDenied (SCOPE_MISSING, ORG_NOT_FOUND), InvalidArgument
+        (INVALID_JSON).
         """
-        principal = self._known.get(bearer) or await self._verify(bearer)
+        principal = self._known.get((bearer, org)) or await self._learn(bearer, org)
         if principal.expires_ms <= self._clock.now_ms():
-            self._known.pop(bearer, None)
+            self._known.pop((bearer, org), None)
             raise Unauthenticated("TOKEN_EXPIRED", "the token has expired: get a new one")
         if act_as is None:
             return principal
         principal.require(ACT_AS)
         return replace(principal, auth_json=_auth_context(act_as))
 
-    def knows(self, bearer: str) -> bool:
+    def knows(self, bearer: str, org: str) -> bool:
         """Tell whether a token was verified before, and is remembered."""
-        return bearer in self._known
+        return (bearer, org) in self._known
 
-    async def _verify(self, bearer: str) -> Principal:
-        if not bearer or len(bearer) > _MAX_TOKEN:
+    def _forget(self, name: str) -> None:
+        for call, principal in list(self._known.items()):
+            if name in principal.rests_on or name == principal.subject:
+                del self._known[call]
+
+    async def _learn(self, bearer: str, org: str) -> Principal:
+        if not bearer or len(bearer) > _MAX_TOKEN or len(org) > _MAX_TOKEN:
             raise _invalid()
-        principal = await (
-            self._verify_jwt(bearer) if bearer.count(".") == 2 else self._verify_credential(bearer)
-        )
-        self._known[bearer] = principal
+        while True:
+            revoked = self._revocations.count
+            is_jwt = bearer.count(".") == 2
+            principal = await (self._verify_jwt(bearer) if is_jwt else self._verify_access_token(bearer, org))
+            # What was read may have been revoked by now, before anyone could be told to forget it.
+            if revoked == self._revocations.count:
+                break
+        if org not in ("", principal.org):
+            raise _no_org(org)
+        self._known[bearer, org] = principal
         if len(self._known) > self._remembered:
             self._known.popitem(last=False)
         return principal
 
-    async def _verify_credential(self, bearer: str) -> Principal:
-        org = await self._access.find_credential(credential_digest(bearer))
-        if org is None:
+    async def _verify_access_token(self, bearer: str, wanted: str) -> Principal:
+        found = await self._access.find_token(token_digest(bearer))
+        if found is None:
             raise _invalid()
-        return Principal(org, ADMIN, "{}", "admin")
+        token, user = found
+        rests_on = frozenset({token.id})
+        if wanted:
+            member = await self._access.get_member(OrgId(wanted), user.id)
+            chosen = (member.org, member.role) if member else None
+        else:
+            mine = await self._access.orgs_of(user.id, "", 2)
+            chosen = (mine[0][0].id, mine[0][1]) if len(mine) == 1 else None
+        if chosen is None:
+            return Principal(NO_ORG, frozenset(), "{}", user.id, user, rests_on=rests_on)
+        org, role = chosen
+        rests_on |= {place(org, user.id)}
+        return Principal(org, BY_ROLE[role], "{}", user.id, user, role, rests_on=rests_on)
 
     async def _verify_jwt(self, bearer: str) -> Principal:
         try:
             key_id = jwt.get_unverified_header(bearer).get("kid")
             if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
                 raise _invalid()
-            found = await self._access.find_key(key_id)
-            if found is None:
+            key = await self._access.get_key(key_id)
+            if key is None:
                 raise _invalid()
             # Times are checked below, against the server's own clock.
             claims: dict[str, Any] = jwt.decode(
@@ -97,21 +129,20 @@ class Authenticator:
             )
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise _invalid() from None
-        org, scopes = found
         expires_ms = _milliseconds(claims["exp"]) + _LEEWAY_S * 1000
         if _milliseconds(claims.get("nbf", 0)) - _LEEWAY_S * 1000 > self._clock.now_ms():
             raise _invalid()
-        return replace(_principal(org, frozenset(scopes), claims, key_id), expires_ms=expires_ms)
+        return replace(_principal(key, claims), expires_ms=expires_ms)
 
 
-def _principal(org: OrgId, scopes: frozenset[str], claims: dict[str, Any], key_id: str) -> Principal:
+def _principal(key: Key, claims: dict[str, Any]) -> Principal:
     act = claims.get("act", {})
     if not isinstance(act, dict):
         raise _invalid()
     if "sub" not in act and "sub" in claims:
         act = {**act, "sub": claims["sub"]}
     try:
-        return Principal(org, scopes, _json(act), key_id)
+        return Principal(key.org, frozenset(key.scopes), _json(act), key.id, rests_on=frozenset({key.id}))
     except (ValueError, RecursionError):
         raise _invalid() from None
 
@@ -142,4 +173,11 @@ def _milliseconds(seconds: object) -> int:
 def _invalid() -> Unauthenticated:
     return Unauthenticated(
         "TOKEN_INVALID", "the call carries no valid token: send 'authorization: Bearer <token>'"
+    )
+
+
+def _no_org(org: str) -> PermissionDenied:
+    """An organisation that one does not belong to is indistinguishable from an absent one."""
+    return PermissionDenied(
+        "ORG_NOT_FOUND", f"there is no organisation {org[:80]!r} that this token is good for", org=org[:80]
     )

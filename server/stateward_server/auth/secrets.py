@@ -1,8 +1,7 @@
 """Secrets derived from the server's own key, so that a stolen database holds none of them.
 
-A signing key's secret is `sbsec_` and base64url(HMAC-SHA-256(server key, "signing-key:" + key id)): it can
-be shown again and verified without ever being stored. Administrator tokens are random; only their SHA-256 is
-kept.
+Each is base64url(HMAC-SHA-256(server key, purpose ":" id)) behind a prefix: it can be made again for whoever
+repeats the call that made it, and verified, without ever being stored.
 """
 
 from __future__ import annotations
@@ -26,10 +25,27 @@ class Secrets:
 
     def signing_secret(self, key_id: str) -> str:
         """Return the secret of a signing key: the whole string is the HMAC key of its tokens."""
-        digest = hmac.digest(self._server_key, f"signing-key:{key_id}".encode(), "sha256")
-        return "sbsec_" + urlsafe_b64encode(digest).decode().rstrip("=")
+        return "sbsec_" + self._derived("signing-key", key_id)
+
+    def access_token(self, token_id: str) -> str:
+        """Return a person's access token."""
+        return "sba_" + self._derived("access-token", token_id)
+
+    def invitation_code(self, invitation_id: str) -> str:
+        """Return what takes an invitation up: its id, a dot, and the proof."""
+        return f"{invitation_id}.{self._derived('invitation', invitation_id)}"
+
+    def invitation_of(self, code: str) -> str | None:
+        """Return the id of the invitation that a code was made for."""
+        invitation_id = code.partition(".")[0]
+        real = self.invitation_code(invitation_id)
+        return invitation_id if hmac.compare_digest(code.encode(), real.encode()) else None
+
+    def _derived(self, purpose: str, name: str) -> str:
+        digest = hmac.digest(self._server_key, f"{purpose}:{name}".encode(), "sha256")
+        return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def credential_digest(token: str) -> bytes:
-    """Return what is stored of an administrator's token: it is random, so a plain hash protects it."""
+def token_digest(token: str) -> bytes:
+    """Return what is stored of an access token: it cannot be guessed, so a plain hash protects it."""
     return hashlib.sha256(token.encode()).digest()

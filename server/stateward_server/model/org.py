@@ -64,6 +64,17 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A person's own token, by what may be shown of it."""
+
+    id: str
+    """`sat_` and 22 characters."""
+    user: str
+    display_name: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A signing key: who holds its secret makes tokens of the organisation with these scopes."""
 
@@ -84,6 +95,8 @@ class IdentityProvider:
     anything. It has either a JWKS address or a key of its own.
     """
 
+    id: str
+    """`idp_` and 22 characters, which follow from issuer and audience."""
     org: OrgId
     issuer: str | None
     audience: str | None
@@ -108,3 +121,12 @@ class TokenProvider:
     mapping_json: str
     """Turns the identity's claims into the token's `act` claim."""
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousAccess:
+    """What lets people in without an account: a provider that takes their word, and one that gives tokens."""
+
+    key: Key
+    identity: IdentityProvider
+    token: TokenProvider

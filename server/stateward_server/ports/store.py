@@ -24,6 +24,7 @@ from stateward_server.model.ledger import (
 from stateward_server.model.machine import Machine, Module, RequestRecord, Version
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
 from stateward_server.model.outbox import Parcel
+from stateward_server.ports.access import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,24 +284,6 @@ class Requests(Protocol):
     """Stored outcomes of catalog calls, by request id."""
 
     async def get_request(self, org: OrgId, request_id: str) -> RequestRecord | None: ...
-
-
-class Access(Protocol):
-    """Organisations, admin credentials and signing keys."""
-
-    async def create_org(self, org: OrgId, created_at: int) -> None: ...
-
-    async def list_orgs(self) -> Sequence[OrgId]: ...
-
-    async def put_credential(self, digest: bytes, org: OrgId, created_at: int) -> None:
-        """Store the digest of an administrator's token."""
-        ...
-
-    async def find_credential(self, digest: bytes) -> OrgId | None: ...
-
-    async def put_key(self, key_id: str, org: OrgId, scopes: Sequence[str], created_at: int) -> None: ...
-
-    async def find_key(self, key_id: str) -> tuple[OrgId, tuple[str, ...]] | None: ...
 
 
 class StoreFault(Exception):

@@ -22,6 +22,7 @@ from stateward_server.model.ledger import Instance, InstanceKey, TimerRow, Trans
 from stateward_server.model.limits import EngineLimits, HostLimits
 from stateward_server.model.machine import Inspection, Language, Module, Version
 from stateward_server.model.names import InstanceUid, OrgId, VersionId, machine_name, mint
+from stateward_server.model.org import Org, User
 from stateward_server.model.wait import Until, Wait
 from stateward_server.ports.host import Address, HostLost, MachineHost
 from stateward_server.ports.store import Store
@@ -95,7 +96,7 @@ class Lab:
         if data is not None:
             store = await SqliteStore.open(data, clock=clock, entropy=entropy)
         lab = cls(store, clock, entropy, limits or EngineLimits(flush_pace_ms=0), data)
-        await store.create_org(lab._org, clock.now_ms())
+        await store.create_org(Org(lab._org, "lab", clock.now_ms()), User("usr_lab", "lab", 0), None, None)
         try:
             lab._start_hosts()
             await lab._start()

@@ -5,6 +5,7 @@ Called by the store suite and by tests of stores; the names in them mean nothing
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from stateward_server.model.index import NO_ENTRIES, IndexEntries
@@ -20,7 +21,9 @@ from stateward_server.model.ledger import (
 )
 from stateward_server.model.machine import Language, Machine, Module, RequestRecord, Version
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
+from stateward_server.model.org import AccessToken, Member, Org, Role, User
 from stateward_server.model.step import Status, View
+from stateward_server.ports.access import Access, Newcomer
 from stateward_server.ports.store import Store
 
 ORG = OrgId("org_AAAAAAAAAAAAAAAAAAAAAA")
@@ -118,3 +121,24 @@ async def apply_one(store: Store, commit: Commit) -> CommitResult:
     """Apply a single commit."""
     (result,) = await store.apply([commit])
     return result
+
+
+def sample_org(org: OrgId = ORG) -> Org:
+    return Org(org, "An organisation", BORN)
+
+
+def sample_user(name: str = "usr_1") -> User:
+    return User(name, f"The person {name}", BORN)
+
+
+def sample_newcomer(secret: str, name: str = "usr_1") -> Newcomer:
+    """Return a person who holds the access token `secret`."""
+    token = AccessToken(f"sat_{name}", name, "a token", BORN)
+    return Newcomer(sample_user(name), token, hashlib.sha256(secret.encode()).digest())
+
+
+async def with_owner(store: Access, org: OrgId, secret: str, name: str = "usr_1") -> None:
+    """Create an organisation, and a person with the access token `secret` who owns it."""
+    newcomer = sample_newcomer(secret, name)
+    await store.create_org(sample_org(org), newcomer.user, None, None)
+    await store.put_newcomer(newcomer, Member(org, newcomer.user, Role.OWNER, BORN))

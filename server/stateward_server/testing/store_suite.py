@@ -15,7 +15,8 @@ from __future__ import annotations
 import pytest
 
 from stateward_server.ports.store import Store
-from stateward_server.testing.store_suite_catalog import AccessSuite, CatalogSuite
+from stateward_server.testing.store_suite_access import KeySuite, MemberSuite, OrgSuite, ProviderSuite
+from stateward_server.testing.store_suite_catalog import CatalogSuite
 from stateward_server.testing.store_suite_changes import ChangeSuite, RetentionSuite
 from stateward_server.testing.store_suite_commits import CommitSuite
 from stateward_server.testing.store_suite_indexes import IndexSuite
@@ -35,7 +36,10 @@ class StoreSuite(
     RetentionSuite,
     IndexSuite,
     CatalogSuite,
-    AccessSuite,
+    OrgSuite,
+    MemberSuite,
+    KeySuite,
+    ProviderSuite,
 ):
     """Everything above, for one store."""
 

@@ -1,4 +1,4 @@
-"""The part of the store suite about machines, versions, requests and access."""
+"""The part of the store suite about machines, versions and requests."""
 
 # ruff: noqa: S101 - these are tests
 
@@ -15,7 +15,6 @@ from stateward_server.model.machine import (
 )
 from stateward_server.model.names import (
     MachineName,
-    OrgId,
     VersionId,
 )
 from stateward_server.ports.store import (
@@ -133,27 +132,3 @@ class CatalogSuite:
         await store.create_machine(sample_machine("b"), sample_request("r", "second"))
         assert await store.get_request(ORG, "r") == sample_request("r", "first")
         assert await store.get_request(OTHER_ORG, "r") is None
-
-
-class AccessSuite:
-    """Organisations and who may act for them."""
-
-    async def test_orgs_are_listed_once(self, store: Store) -> None:
-        for org in (OTHER_ORG, ORG, ORG):
-            await store.create_org(org, BORN)
-        assert list(await store.list_orgs()) == [ORG, OTHER_ORG]
-
-    async def test_credential_is_found_by_digest(self, store: Store) -> None:
-        await store.put_credential(b"\x00one", ORG, BORN)
-        await store.put_credential(b"\x00one", OTHER_ORG, BORN + 1)
-        await store.put_credential(b"\x00two", ORG, BORN)
-        assert await store.find_credential(b"\x00one") == OTHER_ORG
-        assert await store.find_credential(b"\x00two") == ORG
-        assert await store.find_credential(b"\x00") is None
-
-    async def test_key_is_found_by_id(self, store: Store) -> None:
-        await store.put_key("sbk_1", ORG, ["events.write", "machines.read"], BORN)
-        await store.put_key("sbk_2", OrgId(OTHER_ORG), [], BORN)
-        assert await store.find_key("sbk_1") == (ORG, ("events.write", "machines.read"))
-        assert await store.find_key("sbk_2") == (OTHER_ORG, ())
-        assert await store.find_key("sbk_3") is None

@@ -68,6 +68,16 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The token brought for exchange is not one that this organisation trusts, or the service does not exist."""
     ERROR_REASON_IDENTITY_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 45
     """The keys of the identity provider cannot be read now; retry."""
+    ERROR_REASON_ACCESS_REVOKED: _ErrorReason.ValueType  # 50
+    """What the token gave access to was taken back or changed while the stream was open."""
+    ERROR_REASON_ORG_NOT_CHOSEN: _ErrorReason.ValueType  # 51
+    """The caller belongs to several organisations, or to none: name one. See the metadata key `stateward-org`."""
+    ERROR_REASON_ORG_NOT_FOUND: _ErrorReason.ValueType  # 52
+    """There is no such organisation, as far as this caller can see. Metadata: {"org": "org_..."}."""
+    ERROR_REASON_PERSON_REQUIRED: _ErrorReason.ValueType  # 53
+    """The call is for people; the token was signed by a key."""
+    ERROR_REASON_INVITATION_INVALID: _ErrorReason.ValueType  # 54
+    """The invitation's code is wrong, used or withdrawn, or its time is over."""
     ERROR_REASON_MACHINE_NOT_FOUND: _ErrorReason.ValueType  # 60
     """There is no such machine, as far as this caller can see. Metadata: {"machine": "..."}."""
     ERROR_REASON_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 61
@@ -84,6 +94,20 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The instance has no such dead letter. Metadata: {"dead_letter": "17"}."""
     ERROR_REASON_INDEX_NOT_FOUND: _ErrorReason.ValueType  # 67
     """The machine has no such index. Metadata: {"machine": "...", "index": "..."}."""
+    ERROR_REASON_MEMBER_NOT_FOUND: _ErrorReason.ValueType  # 68
+    """The organisation has no such member. Metadata: {"member": "usr_..."}."""
+    ERROR_REASON_INVITATION_NOT_FOUND: _ErrorReason.ValueType  # 69
+    """The organisation has no such invitation. Metadata: {"invitation": "inv_..."}."""
+    ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 70
+    """The organisation has no such key. Metadata: {"key": "sbk_..."}."""
+    ERROR_REASON_IDENTITY_PROVIDER_NOT_FOUND: _ErrorReason.ValueType  # 71
+    """The organisation has no such identity provider. Metadata: {"identity_provider": "idp_..."}."""
+    ERROR_REASON_TOKEN_PROVIDER_NOT_FOUND: _ErrorReason.ValueType  # 72
+    """The organisation has no such token provider. Metadata: {"token_provider": "..."}."""
+    ERROR_REASON_ACCESS_TOKEN_NOT_FOUND: _ErrorReason.ValueType  # 73
+    """The caller has no such access token. Metadata: {"access_token": "sat_..."}."""
+    ERROR_REASON_MEMBER_EXISTS: _ErrorReason.ValueType  # 74
+    """The person is a member already. Metadata: {"member": "usr_..."}."""
     ERROR_REASON_NO_CURRENT_VERSION: _ErrorReason.ValueType  # 80
     """The machine has no current version: upload one first."""
     ERROR_REASON_MACHINE_HAS_INSTANCES: _ErrorReason.ValueType  # 81
@@ -116,6 +140,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The transition said something to another instance that cannot be sent (a bad name, no JSON, too much);
     nothing changed.
     """
+    ERROR_REASON_LAST_OWNER: _ErrorReason.ValueType  # 95
+    """Nobody would be left to own the organisation: make somebody else an owner first."""
     ERROR_REASON_REVISION_MISMATCH: _ErrorReason.ValueType  # 100
     """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
     ERROR_REASON_STORE_CONFLICT: _ErrorReason.ValueType  # 101
@@ -140,6 +166,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The key or the organisation calls too often, or too many invalid tokens come from the caller's address.
     Metadata: {"limit": "100"}, in a second.
     """
+    ERROR_REASON_ACCESS_FULL: _ErrorReason.ValueType  # 125
+    """The organisation, or the person, has as many of these as may be: delete some. Metadata: {"limit": "1000"}."""
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 140
     """The server is shutting down; retry with the same request id."""
     ERROR_REASON_HOST_UNAVAILABLE: _ErrorReason.ValueType  # 141
@@ -196,6 +224,16 @@ ERROR_REASON_SUBJECT_TOKEN_REJECTED: ErrorReason.ValueType  # 44
 """The token brought for exchange is not one that this organisation trusts, or the service does not exist."""
 ERROR_REASON_IDENTITY_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 45
 """The keys of the identity provider cannot be read now; retry."""
+ERROR_REASON_ACCESS_REVOKED: ErrorReason.ValueType  # 50
+"""What the token gave access to was taken back or changed while the stream was open."""
+ERROR_REASON_ORG_NOT_CHOSEN: ErrorReason.ValueType  # 51
+"""The caller belongs to several organisations, or to none: name one. See the metadata key `stateward-org`."""
+ERROR_REASON_ORG_NOT_FOUND: ErrorReason.ValueType  # 52
+"""There is no such organisation, as far as this caller can see. Metadata: {"org": "org_..."}."""
+ERROR_REASON_PERSON_REQUIRED: ErrorReason.ValueType  # 53
+"""The call is for people; the token was signed by a key."""
+ERROR_REASON_INVITATION_INVALID: ErrorReason.ValueType  # 54
+"""The invitation's code is wrong, used or withdrawn, or its time is over."""
 ERROR_REASON_MACHINE_NOT_FOUND: ErrorReason.ValueType  # 60
 """There is no such machine, as far as this caller can see. Metadata: {"machine": "..."}."""
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 61
@@ -212,6 +250,20 @@ ERROR_REASON_DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 66
 """The instance has no such dead letter. Metadata: {"dead_letter": "17"}."""
 ERROR_REASON_INDEX_NOT_FOUND: ErrorReason.ValueType  # 67
 """The machine has no such index. Metadata: {"machine": "...", "index": "..."}."""
+ERROR_REASON_MEMBER_NOT_FOUND: ErrorReason.ValueType  # 68
+"""The organisation has no such member. Metadata: {"member": "usr_..."}."""
+ERROR_REASON_INVITATION_NOT_FOUND: ErrorReason.ValueType  # 69
+"""The organisation has no such invitation. Metadata: {"invitation": "inv_..."}."""
+ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 70
+"""The organisation has no such key. Metadata: {"key": "sbk_..."}."""
+ERROR_REASON_IDENTITY_PROVIDER_NOT_FOUND: ErrorReason.ValueType  # 71
+"""The organisation has no such identity provider. Metadata: {"identity_provider": "idp_..."}."""
+ERROR_REASON_TOKEN_PROVIDER_NOT_FOUND: ErrorReason.ValueType  # 72
+"""The organisation has no such token provider. Metadata: {"token_provider": "..."}."""
+ERROR_REASON_ACCESS_TOKEN_NOT_FOUND: ErrorReason.ValueType  # 73
+"""The caller has no such access token. Metadata: {"access_token": "sat_..."}."""
+ERROR_REASON_MEMBER_EXISTS: ErrorReason.ValueType  # 74
+"""The person is a member already. Metadata: {"member": "usr_..."}."""
 ERROR_REASON_NO_CURRENT_VERSION: ErrorReason.ValueType  # 80
 """The machine has no current version: upload one first."""
 ERROR_REASON_MACHINE_HAS_INSTANCES: ErrorReason.ValueType  # 81
@@ -244,6 +296,8 @@ ERROR_REASON_MESSAGE_INVALID: ErrorReason.ValueType  # 94
 """The transition said something to another instance that cannot be sent (a bad name, no JSON, too much);
 nothing changed.
 """
+ERROR_REASON_LAST_OWNER: ErrorReason.ValueType  # 95
+"""Nobody would be left to own the organisation: make somebody else an owner first."""
 ERROR_REASON_REVISION_MISMATCH: ErrorReason.ValueType  # 100
 """The instance is not at the expected revision. Metadata: {"expected_revision": "3", "revision": "4"}."""
 ERROR_REASON_STORE_CONFLICT: ErrorReason.ValueType  # 101
@@ -268,6 +322,8 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 130
 """The key or the organisation calls too often, or too many invalid tokens come from the caller's address.
 Metadata: {"limit": "100"}, in a second.
 """
+ERROR_REASON_ACCESS_FULL: ErrorReason.ValueType  # 125
+"""The organisation, or the person, has as many of these as may be: delete some. Metadata: {"limit": "1000"}."""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 140
 """The server is shutting down; retry with the same request id."""
 ERROR_REASON_HOST_UNAVAILABLE: ErrorReason.ValueType  # 141

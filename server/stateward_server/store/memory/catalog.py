@@ -1,6 +1,6 @@
-"""Machines, versions, modules, stored outcomes and access, in dictionaries.
+"""Machines, versions, modules and stored outcomes, in dictionaries.
 
-The roles `Catalog`, `Requests` and `Access` of the memory store. Contracts are in `ports/store.py`.
+The roles `Catalog` and `Requests` of the memory store. Contracts are in `ports/store.py`.
 """
 
 from __future__ import annotations
@@ -85,26 +85,6 @@ class MemoryCatalog:
 
     async def get_request(self, org: OrgId, request_id: str) -> RequestRecord | None:
         return self._tables.requests.get((org, request_id))
-
-    async def create_org(self, org: OrgId, created_at: int) -> None:
-        self._tables.orgs.setdefault(org, created_at)
-
-    async def list_orgs(self) -> Sequence[OrgId]:
-        return sorted(self._tables.orgs)
-
-    async def put_credential(self, digest: bytes, org: OrgId, created_at: int) -> None:
-        self._tables.credentials[digest] = (org, created_at)
-
-    async def find_credential(self, digest: bytes) -> OrgId | None:
-        org, _ = self._tables.credentials.get(digest, (None, 0))
-        return org
-
-    async def put_key(self, key_id: str, org: OrgId, scopes: Sequence[str], created_at: int) -> None:
-        self._tables.keys[key_id] = (org, tuple(scopes), created_at)
-
-    async def find_key(self, key_id: str) -> tuple[OrgId, tuple[str, ...]] | None:
-        found = self._tables.keys.get(key_id)
-        return found[:2] if found else None
 
     def _set_current(self, version: Version) -> None:
         place = (version.org, version.machine)

@@ -1,4 +1,4 @@
-"""The tables of the memory store, shared by its two halves.
+"""The tables of the memory store, shared by its parts.
 
 Called by the ledger and the catalog of this package; knows how things lie, not what may be done with them.
 """
@@ -40,9 +40,6 @@ class Tables:
     versions: dict[VersionId, Version] = field(default_factory=dict)
     modules: dict[VersionId, Module] = field(default_factory=dict)
     requests: dict[tuple[OrgId, str], RequestRecord] = field(default_factory=dict)
-    orgs: dict[OrgId, int] = field(default_factory=dict)
-    credentials: dict[bytes, tuple[OrgId, int]] = field(default_factory=dict)
-    keys: dict[str, tuple[OrgId, tuple[str, ...], int]] = field(default_factory=dict)
     outbox: dict[int, Owed] = field(default_factory=dict)
     letters: dict[int, DeadLetter] = field(default_factory=dict)
 

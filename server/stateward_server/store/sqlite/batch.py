@@ -16,7 +16,7 @@ from stateward_server.model.index import NO_ENTRIES, IndexEntries
 from stateward_server.model.ledger import Commit, CommitResult, Committed, Conflict, Repeated, Transition
 from stateward_server.model.names import InstanceUid
 from stateward_server.store.sqlite import mail_rows, queries, rows
-from stateward_server.store.sqlite.catalog import request_row
+from stateward_server.store.sqlite.requests import request_row
 from stateward_server.store.sqlite.writer import transaction
 
 _INSTANCES = rows.MultiRow(queries.INSERT_INSTANCES, queries.INSTANCE)

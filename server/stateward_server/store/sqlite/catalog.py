@@ -17,7 +17,8 @@ from stateward_server.model.machine import Language, Machine, Module, RequestRec
 from stateward_server.model.names import MachineName, OrgId, VersionId
 from stateward_server.store.sqlite import queries
 from stateward_server.store.sqlite.readers import Readers, Row
-from stateward_server.store.sqlite.writer import Work, Writer, transaction
+from stateward_server.store.sqlite.requests import recorded
+from stateward_server.store.sqlite.writer import Work, Writer
 
 
 class SqliteCatalog:
@@ -98,24 +99,7 @@ class SqliteCatalog:
 
     async def _change(self, change: Work[bool], request: RequestRecord | None) -> bool:
         """Do `change` and, if it says that it changed something, record the request with it."""
-
-        def work(db: sqlite3.Connection) -> bool:
-            with transaction(db):
-                changed = change(db)
-                if changed and request:
-                    put_request(db, request)
-            return changed
-
-        return await self._writer.run(work)
-
-
-def put_request(db: sqlite3.Connection, record: RequestRecord) -> None:
-    """Record a request in the open transaction; of two that ran at once, the first stays on record."""
-    db.execute(f"{queries.PUT_REQUESTS} {queries.REQUEST}", request_row(record))
-
-
-def request_row(record: RequestRecord) -> Row:
-    return (record.org, record.id, record.digest, record.outcome, record.time_ms)
+        return await recorded(self._writer, change, request, done=True)
 
 
 def _machine(row: Row) -> Machine:

@@ -18,8 +18,8 @@ from stateward_server.ports.store import Found, Loaded
 from stateward_server.store.shape import check_batch
 from stateward_server.store.sqlite import queries, rows
 from stateward_server.store.sqlite.batch import BatchWriter
-from stateward_server.store.sqlite.catalog import put_request
 from stateward_server.store.sqlite.readers import Readers
+from stateward_server.store.sqlite.requests import put_request
 from stateward_server.store.sqlite.writer import Writer, transaction
 
 _UID_BLOCK = 1000

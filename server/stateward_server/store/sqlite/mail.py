@@ -15,8 +15,8 @@ from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceName, MachineName, OrgId
 from stateward_server.model.outbox import Parcel
 from stateward_server.store.sqlite import mail_rows, queries
-from stateward_server.store.sqlite.catalog import put_request
 from stateward_server.store.sqlite.readers import Readers
+from stateward_server.store.sqlite.requests import put_request
 from stateward_server.store.sqlite.writer import Writer, transaction
 
 

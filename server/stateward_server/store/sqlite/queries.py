@@ -213,14 +213,6 @@ SET_CURRENT = (
 PUT_REQUESTS = "INSERT OR IGNORE INTO requests (org, id, digest, outcome, time_ms) VALUES"
 REQUEST = "(?, ?, ?, ?, ?)"
 
-# --- Access ---
-
-CREATE_ORG = "INSERT INTO orgs (id, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
-LIST_ORGS = "SELECT id FROM orgs ORDER BY id"
-PUT_CREDENTIAL = "INSERT OR REPLACE INTO credentials (digest, org, created_at) VALUES (?, ?, ?)"
-FIND_CREDENTIAL = "SELECT org FROM credentials WHERE digest = ?"
-PUT_KEY = "INSERT OR REPLACE INTO signing_keys (id, org, scopes, created_at) VALUES (?, ?, ?, ?)"
-FIND_KEY = "SELECT org, scopes FROM signing_keys WHERE id = ?"
 
 # --- The store's own row ---
 

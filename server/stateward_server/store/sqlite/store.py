@@ -15,12 +15,13 @@ from pathlib import Path
 from stateward_server.ports.clock import Clock, Entropy
 from stateward_server.ports.store import StoreIdentity
 from stateward_server.store.sqlite import queries
-from stateward_server.store.sqlite.access import SqliteAccess
 from stateward_server.store.sqlite.catalog import SqliteCatalog
 from stateward_server.store.sqlite.changes import SqliteChanges
+from stateward_server.store.sqlite.keys import SqliteKeys
 from stateward_server.store.sqlite.ledger import SqliteLedger
 from stateward_server.store.sqlite.lock import DirectoryLock
 from stateward_server.store.sqlite.mail import SqliteMail
+from stateward_server.store.sqlite.orgs import SqliteOrgs
 from stateward_server.store.sqlite.readers import Readers
 from stateward_server.store.sqlite.schema import migrate, scripts
 from stateward_server.store.sqlite.writer import Writer, transaction
@@ -28,7 +29,7 @@ from stateward_server.store.sqlite.writer import Writer, transaction
 DATABASE = "stateward.db"
 
 
-class SqliteStore(SqliteLedger, SqliteChanges, SqliteMail, SqliteCatalog, SqliteAccess):
+class SqliteStore(SqliteLedger, SqliteChanges, SqliteMail, SqliteCatalog, SqliteOrgs, SqliteKeys):
     """One data directory, open. Make it with `SqliteStore.open`."""
 
     def __init__(
