@@ -17,28 +17,45 @@ from dataclasses import dataclass
 
 import structlog
 
+from stateward_server.api.accounts import AccountServicer
 from stateward_server.api.edge import Edge
 from stateward_server.api.instances import InstanceServicer
+from stateward_server.api.keys import KeyServicer
 from stateward_server.api.letters import DeadLetterServicer
 from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.machines import MachineServicer
+from stateward_server.api.members import MemberServicer
+from stateward_server.api.orgs import OrgServicer
 from stateward_server.api.outcomes import Outcomes
 from stateward_server.api.paging import PageTokens
+from stateward_server.api.providers import IdentityProviderServicer, TokenProviderServicer
 from stateward_server.api.rates import Brake, Rates
 from stateward_server.api.server import ApiServer
 from stateward_server.api.streams import Streams
 from stateward_server.api.subscriptions import SubscriptionServicer
+from stateward_server.api.tokens import TokenServicer
+from stateward_server.auth.anonymous import Anonymous
 from stateward_server.auth.authenticator import Authenticator
+from stateward_server.auth.exchange import Exchange
+from stateward_server.auth.identity import Identities
+from stateward_server.auth.jwks import KeySets
 from stateward_server.auth.revocations import Revocations
+from stateward_server.auth.seal import ProviderKeys
 from stateward_server.auth.secrets import Secrets
 from stateward_server.bootstrap import WayIn, ensure_administrator, prepare, write_profile
 from stateward_server.catalog.catalog import Machines
 from stateward_server.config import Settings, address, limits_of
 from stateward_server.engine.engine import Engine
 from stateward_server.exposure import check_exposure
+from stateward_server.fetch.https import HttpsFetch
 from stateward_server.model.limits import Limits
 from stateward_server.model.machine import Module
 from stateward_server.model.names import VersionId
+from stateward_server.orgs.accounts import Accounts
+from stateward_server.orgs.keys import Keys
+from stateward_server.orgs.members import Members
+from stateward_server.orgs.orgs import Orgs
+from stateward_server.orgs.providers import Providers
 from stateward_server.query.query import Query
 from stateward_server.retention import Pruning
 from stateward_server.runtime.pool import HostPool
@@ -199,23 +216,36 @@ def _api(core: _Core) -> ApiServer:
     tokens = ResumeTokens(core.secrets.purpose("resume-tokens"))
     sources = Sources(core.hub, store, store, store.identity, engine.read, readers, tokens)
     authenticator = Authenticator(store, core.secrets, clock, core.revocations)
-    return ApiServer(
-        Edge(
-            authenticator,
-            core.entropy,
-            core.streams,
-            rates=Rates.of(rates, clock),
-            brake=Brake(rates.failures_per_second, clock) if rates.failures_per_second else None,
-        ),
-        machines=MachineServicer(machines, outcomes, pages),
-        instances=InstanceServicer(engine, machines, query, outcomes, pages),
-        subscriptions=SubscriptionServicer(
-            Watch(sources), MachineWatch(sources), query, store.identity.epoch
-        ),
-        letters=DeadLetterServicer(engine.letters, query, outcomes, pages),
-        limits=LimitsServicer(core.limits),
-        keepalive_s=core.settings.keepalive_seconds,
+    seals = ProviderKeys(core.secrets, core.entropy)
+    orgs = Orgs(store, clock, core.entropy, core.revocations, Anonymous(seals, core.entropy))
+    members = Members(store, core.secrets, clock, core.entropy, core.revocations)
+    accounts = Accounts(store, core.secrets, clock, core.entropy, core.revocations)
+    keys = Keys(store, core.secrets, clock, core.entropy, core.revocations)
+    key_sets = KeySets(HttpsFetch(allow_private=core.settings.allow_private_jwks), clock)
+    identities = Identities(key_sets, seals, clock)
+    providers = Providers(store, keys, seals, clock, key_sets.objection)
+    servicers = (
+        MachineServicer(machines, outcomes, pages),
+        InstanceServicer(engine, machines, query, outcomes, pages),
+        SubscriptionServicer(Watch(sources), MachineWatch(sources), query, store.identity.epoch),
+        DeadLetterServicer(engine.letters, query, outcomes, pages),
+        LimitsServicer(core.limits),
+        OrgServicer(orgs, outcomes, pages),
+        MemberServicer(members, orgs, outcomes, pages),
+        AccountServicer(accounts, outcomes, pages),
+        KeyServicer(keys, outcomes, pages),
+        IdentityProviderServicer(providers, outcomes, pages),
+        TokenProviderServicer(providers, outcomes, pages),
+        TokenServicer(Exchange(store, identities, core.secrets, clock)),
     )
+    edge = Edge(
+        authenticator,
+        core.entropy,
+        core.streams,
+        rates=Rates.of(rates, clock),
+        brake=Brake(rates.failures_per_second, clock) if rates.failures_per_second else None,
+    )
+    return ApiServer(edge, servicers, keepalive_s=core.settings.keepalive_seconds)
 
 
 def _joined(host: str, port: int) -> str:

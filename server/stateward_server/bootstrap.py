@@ -13,7 +13,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from stateward_server.auth.anonymous import Anonymous
 from stateward_server.auth.scopes import PRODUCTION
+from stateward_server.auth.seal import ProviderKeys
 from stateward_server.auth.secrets import Secrets, token_digest
 from stateward_server.model.names import OrgId, mint
 from stateward_server.model.org import AccessToken, Key, Member, Org, Role, User
@@ -63,7 +65,8 @@ async def ensure_administrator(
     user = User(mint("usr", entropy.token_bytes(16)), "Administrator", now)
     org = orgs[0] if orgs else Org(OrgId(mint("org", entropy.token_bytes(16))), "default", now)
     if not orgs:
-        await access.create_org(org, user, None, None)
+        anonymous = Anonymous(ProviderKeys(secrets, entropy), entropy)
+        await access.create_org(org, user, anonymous.access(org.id, now), None)
     token = AccessToken(mint("sat", entropy.token_bytes(16)), user.id, _ADMIN_FILE, now)
     secret = secrets.access_token(token.id)
     owner = Member(org.id, user, Role.OWNER, now)

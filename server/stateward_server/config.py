@@ -31,6 +31,8 @@ class Settings:
     """PEM file with the authorities of clients; with it, every client must have a certificate of one."""
     allow_plaintext: bool = False
     """Whether to listen without TLS where others can reach it."""
+    allow_private_jwks: bool = False
+    """Whether key sets of identity providers may be at private addresses, and come over plain HTTP."""
     log_level: str = "info"
     """debug, info, warning or error."""
     log_format: str = "auto"
@@ -62,7 +64,7 @@ _PATHS = {
     "tls_key": "a PEM file",
     "tls_client_ca": "a PEM file",
 }
-_BOOLEANS = frozenset({"allow_plaintext"})
+_BOOLEANS = frozenset({"allow_plaintext", "allow_private_jwks"})
 _INTEGERS = frozenset(
     {
         "host_processes",

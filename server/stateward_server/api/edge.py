@@ -149,9 +149,7 @@ class Edge:
         caller.set(principal)
         return principal
 
-    async def _authenticate(
-        self, bearer: str, act_as: bytes | None, org: str, context: Context
-    ) -> Principal:
+    async def _authenticate(self, bearer: str, act_as: bytes | None, org: str, context: Context) -> Principal:
         brake = self._brake
         if brake is None:
             return await self._authenticator.authenticate(bearer, act_as, org)

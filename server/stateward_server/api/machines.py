@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from stateward.v1 import machine_service_pb2 as pb
 from stateward.v1 import machine_service_pb2_grpc as rpc
@@ -52,14 +53,11 @@ class MachineServicer(rpc.MachineServiceServicer):
         self, request: pb.ListMachinesRequest, _context: Context
     ) -> pb.ListMachinesResponse:
         org = caller.get().org
-        size = page_size(request.page_size)
-        listing = (org, "machines")
-        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else ""
-        found = await self._machines.list(org, after, size + 1)
-        more = len(found) > size
+        found, token = await self._pages.page(
+            request, (org, "machines"), partial(self._machines.list, org), lambda each: each.name
+        )
         return pb.ListMachinesResponse(
-            machines=[convert.machine(each) for each in found[:size]],
-            next_page_token=self._pages.encode(listing, [found[size - 1].name]) if more else "",
+            machines=[convert.machine(each) for each in found], next_page_token=token
         )
 
     async def UpdateMachine(

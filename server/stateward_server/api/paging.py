@@ -8,8 +8,8 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
@@ -22,6 +22,20 @@ _RESPONSE = 2_000_000
 """Bytes of a page; clients take messages of 4 MiB, and one entry is never half of that."""
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+Fetch = Callable[[str, int], Awaitable[Sequence[T]]]
+"""Return up to so many items after one name."""
+
+
+class Asked(Protocol):
+    """A list request, whatever it lists."""
+
+    @property
+    def page_size(self) -> int: ...
+
+    @property
+    def page_token(self) -> str: ...
 
 
 def page_size(asked: int) -> int:
@@ -70,6 +84,19 @@ class PageTokens:
             "the page token belongs to another list: start again without it",
             field="page_token",
         )
+
+    async def page(
+        self, asked: Asked, listing: Sequence[str], fetch: Fetch[T], place: Callable[[T], str]
+    ) -> tuple[Sequence[T], str]:
+        """Return a page of what is listed by one name, which `place` tells, and the token of the next.
+
+        Raises InvalidArgument (INVALID_FIELD, PAGE_TOKEN_MISMATCH).
+        """
+        size = page_size(asked.page_size)
+        after = self.decode(listing, asked.page_token)[0] if asked.page_token else ""
+        found = await fetch(after, size + 1)
+        more = len(found) > size
+        return found[:size], self.encode(listing, [place(found[size - 1])]) if more else ""
 
     def _mac(self, listing: Sequence[str], body: bytes) -> bytes:
         return hmac.digest(self._key, json.dumps(list(listing)).encode() + body, "sha256")[:16]

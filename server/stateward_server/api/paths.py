@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, unquote
 
 from stateward_server.model.errors import InvalidArgument
@@ -15,6 +16,8 @@ from stateward_server.model.names import (
     machine_name,
     version_id,
 )
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def parse_machine(path: str, field: str) -> MachineName:
@@ -55,6 +58,22 @@ def parse_letter(path: str, field: str, org: OrgId) -> tuple[InstanceKey, int]:
     if not slash or not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise _bad(path, field, "machines/{machine}/instances/{instance}/deadLetters/{dead_letter}")
     return parse_instance(owner, field, org), int(number)
+
+
+def parse_id(path: str, field: str, collection: str) -> str:
+    """`{collection}/{id}`, such as `keys/sbk_…`. Raises InvalidArgument (INVALID_NAME)."""
+    head, slash, name = path.partition("/")
+    if head != collection or not slash or not _ID.fullmatch(name):
+        raise _bad(path, field, f"{collection}/{{id}}")
+    return name
+
+
+def parse_token_provider(path: str, field: str) -> tuple[OrgId, str]:
+    """`orgs/{org}/tokenProviders/{service}`."""
+    parts = path.split("/")
+    if len(parts) != 4 or parts[0] != "orgs" or parts[2] != "tokenProviders":
+        raise _bad(path, field, "orgs/{org}/tokenProviders/{service}")
+    return OrgId(parse_id("/".join(parts[:2]), field, "orgs")), parse_id("/".join(parts[2:]), field, parts[2])
 
 
 def machine_path(machine: MachineName) -> str:

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from stateward.v1 import (
-    dead_letter_service_pb2,
+    account_service_pb2_grpc,
     dead_letter_service_pb2_grpc,
-    instance_service_pb2,
+    identity_provider_service_pb2_grpc,
     instance_service_pb2_grpc,
-    limits_service_pb2,
+    key_service_pb2_grpc,
     limits_service_pb2_grpc,
-    machine_service_pb2,
     machine_service_pb2_grpc,
-    subscription_service_pb2,
+    member_service_pb2_grpc,
+    org_service_pb2_grpc,
     subscription_service_pb2_grpc,
+    token_provider_service_pb2_grpc,
+    token_service_pb2_grpc,
 )
 from stateward_server.api.credentials import credentials_of
 from stateward_server.api.edge import Edge
-from stateward_server.api.instances import InstanceServicer
-from stateward_server.api.letters import DeadLetterServicer
-from stateward_server.api.limits import LimitsServicer
-from stateward_server.api.machines import MachineServicer
-from stateward_server.api.subscriptions import SubscriptionServicer
 from stateward_server.tls import Certificates
 
-SERVICES = (
-    machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name,
-    instance_service_pb2.DESCRIPTOR.services_by_name["InstanceService"].full_name,
-    subscription_service_pb2.DESCRIPTOR.services_by_name["SubscriptionService"].full_name,
-    dead_letter_service_pb2.DESCRIPTOR.services_by_name["DeadLetterService"].full_name,
-    limits_service_pb2.DESCRIPTOR.services_by_name["LimitsService"].full_name,
-)
+_MODULES = {
+    "AccountService": account_service_pb2_grpc,
+    "DeadLetterService": dead_letter_service_pb2_grpc,
+    "IdentityProviderService": identity_provider_service_pb2_grpc,
+    "InstanceService": instance_service_pb2_grpc,
+    "KeyService": key_service_pb2_grpc,
+    "LimitsService": limits_service_pb2_grpc,
+    "MachineService": machine_service_pb2_grpc,
+    "MemberService": member_service_pb2_grpc,
+    "OrgService": org_service_pb2_grpc,
+    "SubscriptionService": subscription_service_pb2_grpc,
+    "TokenService": token_service_pb2_grpc,
+    "TokenProviderService": token_provider_service_pb2_grpc,
+}
+"""The generated module of every service."""
+
+SERVICES = tuple(f"stateward.v1.{name}" for name in _MODULES)
 
 _OPTIONS = (
     # Above MAX_REQUEST_BYTES, so that the edge can answer an oversize request with a reason.
@@ -56,17 +65,7 @@ _OPTIONS = (
 class ApiServer:
     """A grpc.aio server with a health service that follows its life."""
 
-    def __init__(
-        self,
-        edge: Edge,
-        *,
-        machines: MachineServicer,
-        instances: InstanceServicer,
-        subscriptions: SubscriptionServicer,
-        letters: DeadLetterServicer,
-        limits: LimitsServicer,
-        keepalive_s: int = 30,
-    ) -> None:
+    def __init__(self, edge: Edge, servicers: Iterable[object], *, keepalive_s: int = 30) -> None:
         """A connection quiet for `keepalive_s` is pinged, and given up after two thirds of that again."""
         alive = (
             ("grpc.keepalive_time_ms", keepalive_s * 1000),
@@ -77,13 +76,14 @@ class ApiServer:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=(*_OPTIONS, *alive))
         guarded = edge.guard(self._server)
-        machine_service_pb2_grpc.add_MachineServiceServicer_to_server(machines, guarded)
-        instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(instances, guarded)
-        subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(subscriptions, guarded)
-        dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(letters, guarded)
-        limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(limits, guarded)
+        self._names: list[str] = []
+        for servicer in servicers:
+            for name, module in _MODULES.items():
+                if isinstance(servicer, getattr(module, f"{name}Servicer")):
+                    getattr(module, f"add_{name}Servicer_to_server")(servicer, guarded)
+                    self._names.append(f"stateward.v1.{name}")
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
     def bind(self, address: str, certificates: Certificates | None = None) -> int:
@@ -100,7 +100,7 @@ class ApiServer:
 
     async def start(self) -> None:
         await self._server.start()
-        for name in ("", *SERVICES):
+        for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop_taking(self) -> None:

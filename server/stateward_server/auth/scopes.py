@@ -109,7 +109,7 @@ BY_METHOD: dict[str, str | Door] = {
     _ORGS + "UpdateOrg": "org.write",
     _MEMBERS + "ListMembers": "org.read",
     _MEMBERS + "UpdateMember": "org-members.write",
-    _MEMBERS + "DeleteMember": Door.PERSON,
+    _MEMBERS + "DeleteMember": "org.read",
     _MEMBERS + "CreateInvitation": "org-members.write",
     _MEMBERS + "ListInvitations": "org-members.write",
     _MEMBERS + "DeleteInvitation": "org-members.write",

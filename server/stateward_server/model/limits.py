@@ -31,6 +31,20 @@ class ApiLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessLimits:
+    """Bounds of what lets people in."""
+
+    keys: int = 1_000
+    invitations: int = 1_000
+    providers: int = 100
+    """Identity providers of an organisation; token providers likewise."""
+    access_tokens: int = 100
+    """Access tokens of a person."""
+    invitation_hours: int = 720
+    display_characters: int = 128
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleLimits:
     """Bounds of an uploaded module, in bytes."""
 
@@ -146,6 +160,7 @@ class Limits:
     engine: EngineLimits = field(default_factory=EngineLimits)
     hosts: HostLimits = field(default_factory=HostLimits)
     rates: RateLimits = field(default_factory=RateLimits)
+    access: AccessLimits = field(default_factory=AccessLimits)
 
 
 class Unit(Enum):
@@ -171,13 +186,14 @@ class Limit:
 
 def published(limits: Limits) -> tuple[Limit, ...]:
     """Return what users are told, in the order of docs/limits.md."""
-    api, modules, watch, engine, hosts, rates = (
+    api, modules, watch, engine, hosts, rates, access = (
         limits.api,
         limits.modules,
         limits.watch,
         limits.engine,
         limits.hosts,
         limits.rates,
+        limits.access,
     )
     count, size, ms, characters = Unit.COUNT, Unit.BYTES, Unit.MILLISECONDS, Unit.CHARACTERS
     killed = "the process is killed"
@@ -369,5 +385,24 @@ def published(limits: Limits) -> tuple[Limit, ...]:
             "Claims to act for (`auth_context`)",
             "",
             "INVALID_JSON",
+        ),
+        Limit("keys", access.keys, count, "Keys of an organisation", "", "ACCESS_FULL"),
+        Limit("invitations", access.invitations, count, "Open invitations", "", "ACCESS_FULL"),
+        Limit(
+            "providers",
+            access.providers,
+            count,
+            "Identity providers of an organisation; token providers likewise",
+            "",
+            "ACCESS_FULL",
+        ),
+        Limit("access_tokens", access.access_tokens, count, "Access tokens of a person", "", "ACCESS_FULL"),
+        Limit(
+            "invitation_ms",
+            access.invitation_hours * 3_600_000,
+            ms,
+            "Time in which an invitation can be taken up",
+            "",
+            "INVALID_FIELD",
         ),
     )

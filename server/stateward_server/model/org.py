@@ -6,6 +6,9 @@ or is sealed with the server's own key.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from enum import Enum
 
@@ -130,3 +133,9 @@ class AnonymousAccess:
     key: Key
     identity: IdentityProvider
     token: TokenProvider
+
+
+def identity_provider_id(issuer: str | None, audience: str | None) -> str:
+    """Return the id that a provider with this issuer and audience has in every organisation."""
+    digest = hashlib.sha256(json.dumps([issuer, audience]).encode()).digest()
+    return "idp_" + urlsafe_b64encode(digest[:16]).decode().rstrip("=")

@@ -20,7 +20,7 @@ from stateward_server.api.letters import DeadLetterServicer
 from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.outcomes import Outcomes
 from stateward_server.api.paging import PageTokens
-from stateward_server.auth.scopes import ADMIN
+from stateward_server.auth.scopes import ALL
 from stateward_server.catalog.catalog import Machines
 from stateward_server.model.errors import FailedPrecondition, InvalidArgument, NotFound
 from stateward_server.model.limits import EngineLimits, Limits, published
@@ -64,7 +64,7 @@ class Desk:
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
-    caller.set(Principal(ORG, ADMIN, "{}", "admin"))
+    caller.set(Principal(ORG, ALL, "{}", "admin"))
     async with world(limits=EngineLimits(attempts=1)) as here:
         await here.machine("m", busy)
         await here.create("m", "i")

@@ -28,19 +28,22 @@ from stateward_server.api.caller import caller
 from stateward_server.api.edge import AUTH_CONTEXT_KEY, MAX_REQUEST_BYTES, Edge
 from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.rates import Brake, Rates
-from stateward_server.api.server import SERVICES, ApiServer
+from stateward_server.api.server import ApiServer
 from stateward_server.api.streams import Streams
 from stateward_server.auth.authenticator import Authenticator
+from stateward_server.auth.revocations import Revocations
 from stateward_server.auth.scopes import PRODUCTION
-from stateward_server.auth.secrets import Secrets, credential_digest
+from stateward_server.auth.secrets import Secrets
 from stateward_server.model.errors import Aborted, InvalidArgument
 from stateward_server.model.limits import Limits, RateLimits
 from stateward_server.model.names import OrgId, mint
+from stateward_server.model.org import Key, Member, Role
 from stateward_server.model.principal import Principal
 from stateward_server.ports.host import HostLost
 from stateward_server.ports.store import StoreFault
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy
+from stateward_server.testing.store_samples import sample_newcomer, with_owner
 
 ADMIN_TOKEN = mint("sba", bytes(32))
 METADATA = (("authorization", f"Bearer {ADMIN_TOKEN}"),)
@@ -174,23 +177,25 @@ def rates() -> RateLimits:
 async def served(logs: list[Any], clock: ManualClock, rates: RateLimits) -> AsyncIterator[Served]:
     store = MemoryStore(clock=clock, entropy=SeededEntropy())
     org = OrgId(mint("org", bytes(16)))
-    await store.create_org(org, 0)
-    await store.put_credential(credential_digest(ADMIN_TOKEN), org, 0)
+    await with_owner(store, org, ADMIN_TOKEN)
+    revocations = Revocations()
     edge = Edge(
-        Authenticator(store, Secrets(bytes(32)), clock),
+        Authenticator(store, Secrets(bytes(32)), clock, revocations),
         SeededEntropy(),
-        Streams(clock, 20_000),
+        Streams(clock, 20_000, revocations),
         rates=Rates.of(rates, clock),
         brake=Brake(rates.failures_per_second, clock) if rates.failures_per_second else None,
     )
     instances, subscriptions = cast(Any, Instances)(), cast(Any, Subscriptions)()
     server = ApiServer(
         edge,
-        machines=cast(Any, machine_service_pb2_grpc.MachineServiceServicer)(),
-        instances=instances,
-        subscriptions=subscriptions,
-        letters=cast(Any, dead_letter_service_pb2_grpc.DeadLetterServiceServicer)(),
-        limits=LimitsServicer(Limits()),
+        (
+            cast(Any, machine_service_pb2_grpc.MachineServiceServicer)(),
+            instances,
+            subscriptions,
+            cast(Any, dead_letter_service_pb2_grpc.DeadLetterServiceServicer)(),
+            LimitsServicer(Limits()),
+        ),
     )
     port = server.bind("127.0.0.1:0")
     await server.start()
@@ -205,7 +210,7 @@ async def served(logs: list[Any], clock: ManualClock, rates: RateLimits) -> Asyn
 async def test_a_valid_token_reaches_the_servicer_as_a_principal(served: Served):
     await served.get()
     [principal] = served.instances.callers
-    assert (principal.auth_json, principal.subject) == ("{}", "admin")
+    assert (principal.auth_json, principal.subject) == ("{}", "usr_1")
     assert served.line()["outcome"] == "OK"
 
 
@@ -276,7 +281,8 @@ async def test_a_missing_scope_is_named(served: Served):
     from stateward_server.auth import authenticator
 
     key_id = mint("sbk", bytes(16))
-    await served.store.put_key(key_id, OrgId("org"), sorted(PRODUCTION - {"state.read"}), 0)
+    scopes = tuple(sorted(PRODUCTION - {"state.read"}))
+    await served.store.create_key(Key(key_id, OrgId("org"), "", scopes, 0), 9, None)
     body = {"aud": authenticator.AUDIENCE, "exp": 1_800_000_000}
     token = jwt.encode(body, Secrets(bytes(32)).signing_secret(key_id), headers={"kid": key_id})
     refused = await served.refused(served.get(metadata=(("authorization", f"Bearer {token}"),)))
@@ -293,7 +299,7 @@ async def test_an_unknown_method_is_unimplemented(served: Served, method: str):
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-@pytest.mark.parametrize("service", ["", *SERVICES])
+@pytest.mark.parametrize("service", ["", "stateward.v1.MachineService", "stateward.v1.LimitsService"])
 async def test_health_needs_no_token(served: Served, service: str):
     stub: Any = health_pb2_grpc.HealthStub(served.channel)
     answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
@@ -483,7 +489,7 @@ async def test_a_call_is_one_line_without_tokens_or_payloads(served: Served):
         "method": "/stateward.v1.InstanceService/SendEvent",
         "outcome": "OK",
         "org": mint("org", bytes(16)),
-        "subject": "admin",
+        "subject": "usr_1",
     }
 
 
@@ -514,7 +520,7 @@ async def test_a_taken_address_cannot_be_bound(served: Served):
 
 async def test_a_stopping_server_says_so_to_who_watches_its_health(served: Served):
     stub: Any = health_pb2_grpc.HealthStub(served.channel)
-    watched = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]))
+    watched = stub.Watch(health_pb2.HealthCheckRequest(service="stateward.v1.MachineService"))
     assert (await watched.read()).status == health_pb2.HealthCheckResponse.SERVING
     await served.api.stop_taking()
     assert (await watched.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -580,7 +586,9 @@ async def test_guessing_tokens_is_stopped_and_those_let_in_before_stay_in(served
         assert (await served.refused(served.get(metadata=WRONG))).reason == "TOKEN_INVALID"
     assert (await served.refused(served.get(metadata=WRONG))).reason == "RATE_LIMITED"
     unknown = mint("sba", bytes([1]) * 32)
-    await served.store.put_credential(credential_digest(unknown), OrgId("org"), 0)
+    newcomer = sample_newcomer(unknown, "usr_2")
+    member = Member(OrgId(mint("org", bytes(16))), newcomer.user, Role.VIEWER, 0)
+    await served.store.put_newcomer(newcomer, member)
     right = (("authorization", f"Bearer {unknown}"),)
     assert (await served.refused(served.get(metadata=right))).reason == "RATE_LIMITED"
     await served.get()

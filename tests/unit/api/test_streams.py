@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from stateward_server.api.streams import Stream, Streams
+from stateward_server.auth.revocations import Revocations, place
 from stateward_server.model.errors import ResourceExhausted, StatewardError, Unauthenticated
+from stateward_server.model.names import OrgId
+from stateward_server.model.principal import NOBODY, Principal
 from stateward_server.testing.clock import ManualClock, settle
 
 NOW = 1_700_000_000_000
@@ -36,17 +40,16 @@ class Wire:
 class Serving:
     """One stream, served as the edge does it."""
 
-    def __init__(self, streams: Streams, *, expires_ms: int | None = None) -> None:
+    def __init__(self, streams: Streams, **whose: Any) -> None:
         self.wire = Wire()
         self.freed = False
         self.news: asyncio.Queue[int] = asyncio.Queue()
-        self.task = asyncio.ensure_future(self._serve(streams, expires_ms))
+        self.task = asyncio.ensure_future(self._serve(streams, replace(NOBODY, **whose)))
 
-    async def _serve(self, streams: Streams, expires_ms: int | None) -> None:
+    async def _serve(self, streams: Streams, principal: Principal) -> None:
         with streams.serving() as stream:
             try:
-                if expires_ms is not None:
-                    stream.expires_ms = expires_ms
+                stream.principal = principal
                 await self._send(stream)
             except BaseException as error:
                 cause = stream.cause(error)
@@ -68,8 +71,13 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def streams(clock: ManualClock) -> AsyncIterator[Streams]:
-    streams = Streams(clock, send_ms=20_000)
+def revocations() -> Revocations:
+    return Revocations()
+
+
+@pytest.fixture
+async def streams(clock: ManualClock, revocations: Revocations) -> AsyncIterator[Streams]:
+    streams = Streams(clock, 20_000, revocations)
     running = asyncio.ensure_future(streams.run())
     yield streams
     running.cancel()
@@ -80,7 +88,7 @@ async def streams(clock: ManualClock) -> AsyncIterator[Streams]:
 async def serve(streams: Streams) -> AsyncIterator[Callable[..., Serving]]:
     begun: list[Serving] = []
 
-    def begin(**how: int) -> Serving:
+    def begin(**how: object) -> Serving:
         begun.append(Serving(streams, **how))
         return begun[-1]
 
@@ -88,6 +96,24 @@ async def serve(streams: Streams) -> AsyncIterator[Callable[..., Serving]]:
     for each in begun:
         each.task.cancel()
     await asyncio.gather(*(each.task for each in begun), return_exceptions=True)
+
+
+async def test_a_stream_ends_with_what_it_rests_on(
+    clock: ManualClock, serve: Callable[..., Serving], revocations: Revocations
+):
+    rests_on = frozenset({"sat_1", place(OrgId("org_1"), "usr_1")})
+    mine, other = serve(rests_on=rests_on), serve(rests_on=frozenset({"sat_2"}))
+    await clock.advance(1)
+    revocations.revoke("usr_1")
+    await clock.advance(1)
+    assert not mine.task.done()
+    revocations.revoke("org_1/usr_1")
+    await clock.advance(1)
+    assert mine.task.done()
+    assert isinstance(mine.wire.told, Unauthenticated)
+    assert mine.wire.told.reason == "ACCESS_REVOKED"
+    assert mine.freed
+    assert not other.task.done()
 
 
 async def test_a_stream_ends_when_its_token_does(clock: ManualClock, serve: Callable[..., Serving]):

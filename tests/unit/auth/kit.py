@@ -15,7 +15,7 @@ from jwt.utils import base64url_encode
 from stateward_server.auth.seal import ProviderKeys
 from stateward_server.auth.secrets import Secrets
 from stateward_server.model.names import OrgId, mint
-from stateward_server.model.org import IdentityProvider
+from stateward_server.model.org import IdentityProvider, identity_provider_id
 from stateward_server.testing.clock import SeededEntropy
 
 NOW_S = 1_700_000_000
@@ -64,6 +64,7 @@ def provider(**more: Any) -> IdentityProvider:
     key, url = more.get("key"), more.get("jwks_url")
     sealed = None if key is None else PROVIDER_KEYS.seal(key, more.get("org", ORG), issuer, audience)
     return IdentityProvider(
+        id=identity_provider_id(issuer, audience),
         org=more.get("org", ORG),
         issuer=issuer,
         audience=audience,

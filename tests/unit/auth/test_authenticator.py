@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
 import pytest
 
 from stateward_server.auth.authenticator import AUDIENCE, Authenticator
-from stateward_server.auth.scopes import ADMIN, PRODUCTION
-from stateward_server.auth.secrets import Secrets, credential_digest
+from stateward_server.auth.revocations import Revocations, place
+from stateward_server.auth.scopes import ALL, BY_ROLE, PRODUCTION
+from stateward_server.auth.secrets import Secrets
 from stateward_server.model.errors import InvalidArgument, PermissionDenied, StatewardError, Unauthenticated
 from stateward_server.model.names import OrgId, mint
-from stateward_server.model.principal import Principal
+from stateward_server.model.org import AccessToken, Invitation, Key, Member, Role, User
+from stateward_server.model.principal import NO_ORG, Principal
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy
+from stateward_server.testing.store_samples import sample_newcomer, sample_org, sample_user, with_owner
 
 NOW_S = 1_700_000_000
 ORG = OrgId(mint("org", bytes(16)))
@@ -25,7 +29,17 @@ OTHER_ORG = OrgId(mint("org", b"\1" * 16))
 KEY = mint("sbk", bytes(16))
 OTHER_KEY = mint("sbk", b"\1" * 16)
 ADMIN_TOKEN = mint("sba", bytes(32))
+OTHER_ADMIN_TOKEN = mint("sba", b"\1" * 32)
 SECRETS = Secrets(bytes(range(32)))
+ADMINISTRATOR = Principal(
+    ORG,
+    ALL,
+    "{}",
+    "usr_1",
+    sample_user("usr_1"),
+    Role.OWNER,
+    rests_on=frozenset({"sat_usr_1", f"{ORG}/usr_1"}),
+)
 
 
 class CountingStore(MemoryStore):
@@ -35,14 +49,14 @@ class CountingStore(MemoryStore):
         super().__init__(clock=clock, entropy=SeededEntropy())
         self.asked = 0
 
-    async def find_key(self, key_id: str) -> tuple[OrgId, tuple[str, ...]] | None:
+    async def get_key(self, key: str) -> Key | None:
         self.asked += 1
-        key_id.encode()
-        return await super().find_key(key_id)
+        key.encode()
+        return await super().get_key(key)
 
-    async def find_credential(self, digest: bytes) -> OrgId | None:
+    async def find_token(self, digest: bytes) -> tuple[AccessToken, User] | None:
         self.asked += 1
-        return await super().find_credential(digest)
+        return await super().find_token(digest)
 
 
 @pytest.fixture
@@ -53,17 +67,21 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def store(clock: ManualClock) -> CountingStore:
     store = CountingStore(clock)
-    await store.create_org(ORG, 0)
-    await store.create_org(OTHER_ORG, 0)
-    await store.put_key(KEY, ORG, sorted(PRODUCTION), 0)
-    await store.put_key(OTHER_KEY, OTHER_ORG, ["state.read"], 0)
-    await store.put_credential(credential_digest(ADMIN_TOKEN), ORG, 0)
+    await with_owner(store, ORG, ADMIN_TOKEN, "usr_1")
+    await with_owner(store, OTHER_ORG, OTHER_ADMIN_TOKEN, "usr_2")
+    await store.create_key(Key(KEY, ORG, "", tuple(sorted(PRODUCTION)), 0), 9, None)
+    await store.create_key(Key(OTHER_KEY, OTHER_ORG, "", ("state.read",), 0), 9, None)
     return store
 
 
 @pytest.fixture
+def revocations() -> Revocations:
+    return Revocations()
+
+
+@pytest.fixture
 def authenticator(store: CountingStore, clock: ManualClock) -> Authenticator:
-    return Authenticator(store, SECRETS, clock, remembered=2)
+    return Authenticator(store, SECRETS, clock, Revocations(), remembered=2)
 
 
 def token(*, key: str = KEY, secret: str | None = None, kid: str | None = None, **claims: Any) -> str:
@@ -113,7 +131,7 @@ EXPIRED = (Unauthenticated, "TOKEN_EXPIRED")
 
 async def test_an_administrators_token_holds_every_scope_and_no_claims(authenticator: Authenticator):
     principal = await authenticator.authenticate(ADMIN_TOKEN, None)
-    assert principal == Principal(ORG, ADMIN, "{}", "admin")
+    assert principal == ADMINISTRATOR
 
 
 @pytest.mark.parametrize("bearer", ["", " ", ADMIN_TOKEN[:-1], ADMIN_TOKEN + " ", "sba_", "é", "a.b", "."])
@@ -133,7 +151,7 @@ async def test_an_oversize_token_is_refused_without_asking_the_store(
 
 async def test_a_signed_token_gives_its_keys_scopes_and_its_own_claims(authenticator: Authenticator):
     principal = await authenticator.authenticate(token(act={"sub": "alice", "n": 1}), None)
-    assert principal == Principal(ORG, PRODUCTION, '{"sub":"alice","n":1}', KEY)
+    assert principal == Principal(ORG, PRODUCTION, '{"sub":"alice","n":1}', KEY, rests_on=frozenset({KEY}))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +300,8 @@ async def test_a_known_token_is_not_verified_again(authenticator: Authenticator,
 async def test_a_refused_token_is_not_remembered(authenticator: Authenticator, store: CountingStore):
     unknown = mint("sba", b"\3" * 32)
     assert await refusal(authenticator, unknown) == INVALID
-    await store.put_credential(credential_digest(unknown), OTHER_ORG, 0)
+    newcomer = sample_newcomer(unknown, "usr_3")
+    await store.put_newcomer(newcomer, Member(OTHER_ORG, newcomer.user, Role.OWNER, 0))
     assert (await authenticator.authenticate(unknown, None)).org == OTHER_ORG
 
 
@@ -299,7 +318,7 @@ async def test_memory_is_bounded(authenticator: Authenticator, store: CountingSt
 
 async def test_an_administrator_may_speak_for_anybody(authenticator: Authenticator):
     principal = await authenticator.authenticate(ADMIN_TOKEN, b' {"sub": "alice", "x": [1.5, null]} ')
-    assert principal == Principal(ORG, ADMIN, '{"sub":"alice","x":[1.5,null]}', "admin")
+    assert principal == replace(ADMINISTRATOR, auth_json='{"sub":"alice","x":[1.5,null]}')
 
 
 async def test_speaking_for_somebody_is_not_remembered(authenticator: Authenticator):
@@ -342,3 +361,96 @@ async def test_refusals_never_repeat_the_token(authenticator: Authenticator):
             await authenticator.authenticate(bearer, None)
         assert bearer not in repr(vars(caught.value))
         assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+# ------------------------------------------------------------------ people
+
+
+async def test_a_person_of_one_organisation_need_not_name_it(authenticator: Authenticator):
+    assert await authenticator.authenticate(ADMIN_TOKEN, None) == ADMINISTRATOR
+    assert await authenticator.authenticate(ADMIN_TOKEN, None, ORG) == ADMINISTRATOR
+
+
+@pytest.mark.parametrize("org", [OTHER_ORG, "org_absent", "nonsense"])
+async def test_an_organisation_that_one_does_not_belong_to_is_as_good_as_absent(
+    authenticator: Authenticator, org: str
+):
+    for bearer in (ADMIN_TOKEN, token()):
+        with pytest.raises(PermissionDenied) as caught:
+            await authenticator.authenticate(bearer, None, org)
+        assert caught.value.reason == "ORG_NOT_FOUND"
+        assert caught.value.message == f"there is no organisation {org!r} that this token is good for"
+
+
+async def test_a_person_of_several_organisations_names_one(
+    authenticator: Authenticator, store: CountingStore
+):
+    await store.create_invitation(Invitation("inv_1", OTHER_ORG, Role.VIEWER, "", 0, 0), 9, None)
+    await store.accept_invitation(
+        Invitation("inv_1", OTHER_ORG, Role.VIEWER, "", 0, 0), sample_user("usr_1"), 0, None
+    )
+    unnamed = await authenticator.authenticate(ADMIN_TOKEN, None)
+    with pytest.raises(InvalidArgument) as caught:
+        unnamed.require("state.read")
+    assert caught.value.reason == "ORG_NOT_CHOSEN"
+    assert (await authenticator.authenticate(ADMIN_TOKEN, None, ORG)).scopes == ALL
+    viewer = await authenticator.authenticate(ADMIN_TOKEN, None, OTHER_ORG)
+    assert (viewer.org, viewer.scopes) == (OTHER_ORG, BY_ROLE[Role.VIEWER])
+
+
+# ------------------------------------------------------------------ revocation
+
+
+async def test_what_is_revoked_is_forgotten_at_once(
+    store: CountingStore, clock: ManualClock, revocations: Revocations
+):
+    authenticator = Authenticator(store, SECRETS, clock, revocations)
+    mine, other = token(), token(key=OTHER_KEY)
+    for bearer in (mine, other, ADMIN_TOKEN):
+        await authenticator.authenticate(bearer, None)
+    await store.delete_key(ORG, KEY, None)
+    revocations.revoke(KEY)
+    asked = store.asked
+    await authenticator.authenticate(other, None)
+    await authenticator.authenticate(ADMIN_TOKEN, None)
+    assert store.asked == asked
+    with pytest.raises(Unauthenticated):
+        await authenticator.authenticate(mine, None)
+
+
+async def test_a_new_role_counts_at_once(store: CountingStore, clock: ManualClock, revocations: Revocations):
+    authenticator = Authenticator(store, SECRETS, clock, revocations)
+    await authenticator.authenticate(ADMIN_TOKEN, None)
+    store._access.members[ORG, "usr_1"] = replace(store._access.members[ORG, "usr_1"], role=Role.VIEWER)
+    revocations.revoke(place(ORG, "usr_1"))
+    assert (await authenticator.authenticate(ADMIN_TOKEN, None)).scopes == BY_ROLE[Role.VIEWER]
+
+
+async def test_who_joins_a_second_organisation_has_to_name_one_from_then_on(
+    store: CountingStore, clock: ManualClock, revocations: Revocations
+):
+    authenticator = Authenticator(store, SECRETS, clock, revocations)
+    await authenticator.authenticate(ADMIN_TOKEN, None)
+    await store.create_org(sample_org(OrgId("org_3")), sample_user("usr_1"), None, None)
+    revocations.revoke("usr_1")
+    assert (await authenticator.authenticate(ADMIN_TOKEN, None)).org == NO_ORG
+
+
+async def test_a_key_that_is_revoked_while_it_is_looked_up_opens_nothing(
+    clock: ManualClock, revocations: Revocations
+):
+    class Racing(CountingStore):
+        """Revokes the key after it has been read, before the reader has it."""
+
+        async def get_key(self, key: str) -> Key | None:
+            found = await super().get_key(key)
+            if found is not None:
+                await self.delete_key(ORG, KEY, None)
+                revocations.revoke(KEY)
+            return found
+
+    store = Racing(clock)
+    await store.create_key(Key(KEY, ORG, "", ("state.read",), 0), 9, None)
+    authenticator = Authenticator(store, SECRETS, clock, revocations)
+    with pytest.raises(Unauthenticated):
+        await authenticator.authenticate(token(), None)

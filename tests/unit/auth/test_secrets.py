@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from stateward_server.auth.secrets import Secrets, credential_digest
+from stateward_server.auth.secrets import Secrets, token_digest
 
 SECRETS = Secrets(bytes(range(32)))
 
@@ -37,4 +37,4 @@ def test_a_short_server_key_is_refused():
 
 
 def test_of_a_credential_only_a_hash_is_kept():
-    assert credential_digest("sba_x") == hashlib.sha256(b"sba_x").digest()
+    assert token_digest("sba_x") == hashlib.sha256(b"sba_x").digest()
