@@ -16,7 +16,7 @@ import jwt
 from stateward_server.auth.jwks import KeySets
 from stateward_server.auth.mapping import compile_mapping
 from stateward_server.auth.seal import ProviderKeys
-from stateward_server.auth.verification import ALGORITHMS, JWS, SHARED, PublicKey, fits, read_pem
+from stateward_server.auth.verification import JWS, SHARED, PublicKey, fits, read_pem
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.limits import ApiLimits
 from stateward_server.model.org import IdentityProvider
@@ -60,7 +60,7 @@ class Identities:
         if provider is None:
             raise Untrusted("no identity provider has its issuer and audience")
         algorithm = header.get("alg")
-        if algorithm not in provider.algorithms or algorithm not in ALGORITHMS:
+        if algorithm not in provider.algorithms:
             raise Untrusted("its algorithm is not one of the provider's")
         key = await self._key(provider, header.get("kid"), algorithm)
         if key is None or not fits(algorithm, key):

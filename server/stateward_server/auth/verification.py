@@ -94,9 +94,7 @@ def read_jwk(jwk: dict[str, Any]) -> PublicKey | None:
     """
     try:
         usable = jwk.get("use", "sig") == "sig" and "verify" in jwk.get("key_ops", ["verify"])
-        if not usable or "d" in jwk or "k" in jwk:
-            return None
-        key = _READERS[jwk["kty"]](jwk)
+        key = _READERS[jwk["kty"]](jwk) if usable else None
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
         return None
     return key if isinstance(key, PublicKey) else None
@@ -132,7 +130,7 @@ def check_source(
 
 def _check_key(algorithms: Sequence[str], key: bytes) -> None:
     if SHARED.issuperset(algorithms):
-        if len(key) not in _SECRET_BYTES or b"-----BEGIN" in key or not _is_secret(key):
+        if len(key) not in _SECRET_BYTES or not _is_secret(key):
             least, most = _SECRET_BYTES[0], _SECRET_BYTES[-1]
             raise _wrong("key", f"an HMAC secret has {least} to {most} bytes and is no public key")
         return

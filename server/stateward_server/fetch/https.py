@@ -68,7 +68,7 @@ class HttpsFetch:
             return "it is not an address"
         if parts.scheme not in (("https", "http") if self._allow_private else ("https",)):
             return "it must begin with https://"
-        if not host or user is not None or parts.fragment or "\\" in url:
+        if not host or user is not None or parts.fragment:
             return "it must name a host, without user name and fragment"
         if not self._allow_private and _is_private_literal(host):
             return "it must not be a private or reserved address"

@@ -108,6 +108,7 @@ FORGED: list[tuple[str, dict[str, Any], str]] = [
     ("key id is a number", {}, signed('{"alg":"RS256","kid":5}', CLAIMS, RSA_PEM)),
     ("secp256k1", {"algorithms": ["ES256"], "key": kit.pem(kit.K256)}, token(kit.K256, "ES256K")),
     ("short RSA key", {"key": kit.pem(kit.SHORT_RSA)}, signed('{"alg":"RS256"}', CLAIMS, b"")),
+    ("secret among public keys", {"algorithms": BOTH, "key": kit.SECRET}, encode(kit.SECRET, "HS256")),
     ("no key at all", {"key": None}, VALID),
     ("a key that is none", {"key": b"nonsense"}, VALID),
 ]  # fmt: skip
@@ -185,6 +186,7 @@ TIMES = [
     ({"nbf": NOW_S + 5}, True),
     ({"nbf": NOW_S + 6}, False),
     ({"nbf": "soon"}, False),
+    ({"nbf": True}, False),
     ({"nbf": float("nan")}, False),
     ({"iat": NOW_S + 9_999}, True),
 ]

@@ -274,8 +274,10 @@ async def test_sets_kept_are_bounded_and_the_longest_unused_goes(clock):
     held = Held()
     held.let_go.set()
     key_sets = KeySets(held, clock)
-    for n in range(jwks.MAX_SETS + 1):
+    for n in [*range(jwks.MAX_SETS), 0, jwks.MAX_SETS]:
         with pytest.raises(Unavailable):
             await key_sets.find(f"https://{n}.example", "a", "RS256")
+    assert len(held.urls) == jwks.MAX_SETS + 1
     assert len(key_sets._sets) == jwks.MAX_SETS
-    assert "https://0.example" not in key_sets._sets
+    assert "https://0.example" in key_sets._sets
+    assert "https://1.example" not in key_sets._sets

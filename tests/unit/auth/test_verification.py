@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from tests.unit.auth import kit
 
 from stateward_server.auth.verification import ALGORITHMS, JWS, check_source, fits, read_jwk, read_pem
@@ -43,8 +45,9 @@ def test_the_verifier_knows_these_algorithms_and_no_other():
     "wrong",
     [
         {"kty": "oct", "k": "c2VjcmV0"},
-        kit.jwk(kit.RSA, k="c2VjcmV0"),
-        kit.jwk(kit.RSA, d="AQAB"),
+        RSAAlgorithm.to_jwk(kit.RSA, as_dict=True) | {"key_ops": ["verify"]},
+        ECAlgorithm.to_jwk(kit.P256, as_dict=True) | {"key_ops": ["verify"]},
+        OKPAlgorithm.to_jwk(kit.ED25519, as_dict=True) | {"key_ops": ["verify"]},
         kit.jwk(kit.RSA, use="enc"),
         kit.jwk(kit.RSA, use=None),
         kit.jwk(kit.RSA, key_ops=["encrypt"]),
@@ -64,8 +67,10 @@ def test_what_is_no_public_key_for_signatures_is_left_out(wrong):
     assert read_jwk(wrong) is None
 
 
-@pytest.mark.parametrize("text", [b"", b"-----BEGIN PUBLIC KEY-----", kit.SECRET, b"\xff" * 40])
-def test_what_is_no_pem_is_none(text):
+@pytest.mark.parametrize(
+    "text", [b"", b"-----BEGIN PUBLIC KEY-----", kit.SECRET, kit.pem(X25519PrivateKey.generate())]
+)
+def test_what_is_no_pem_of_a_signature_key_is_none(text):
     assert read_pem(text) is None
 
 
