@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
+from stateward_server.telemetry.lines import Lines
 from stateward_server.telemetry.logs import configure
 
 
@@ -145,3 +146,13 @@ def test_an_exception_of_a_library_keeps_its_traceback(stderr: Terminal):
     [line] = stderr.lines
     assert "RuntimeError: crashed after 7" in line["exception"]
     assert PASSWORD not in stderr.text.lower()
+
+
+def test_a_line_that_another_thread_is_just_adding_is_not_lost() -> None:
+    written = io.BytesIO()
+    lines = Lines(written)
+    adding = lines._waiting.append  # as far as the other thread has come
+    lines.drain()
+    adding(b"late\n")
+    lines.drain()
+    assert written.getvalue() == b"late\n"

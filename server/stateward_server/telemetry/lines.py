@@ -2,12 +2,15 @@
 
 Lines wait for at most `_DELAY_S`, or until there is a lot of them; at exit what waits is written. Only a
 process that is killed loses lines, and only those of its last moment. structlog takes this for a file.
+Threads of gRPC and of the ledger log, too, and may do so in the middle of a write.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+from collections import deque
+from contextlib import suppress
 from typing import BinaryIO
 
 _DELAY_S = 0.05
@@ -19,7 +22,7 @@ class Lines:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._waiting: list[bytes] = []
+        self._waiting: deque[bytes] = deque()
         self._size = 0
         self._scheduled = False
         atexit.register(self.drain)
@@ -48,7 +51,12 @@ class Lines:
     def drain(self) -> None:
         """Write what was kept."""
         self._scheduled = False
-        waiting, self._waiting, self._size = self._waiting, [], 0
-        if waiting:
-            self._file.write(b"".join(waiting))
+        self._size = 0
+        lines = []
+        # One by one, and not by taking the whole away: a thread may be about to add to it.
+        with suppress(IndexError):
+            while True:
+                lines.append(self._waiting.popleft())
+        if lines:
+            self._file.write(b"".join(lines))
             self._file.flush()
