@@ -79,7 +79,7 @@ class Certificates:
         def swap(connection: ssl.SSLObject | ssl.SSLSocket, _name: object, _context: object) -> None:
             connection.context = self.current().context
 
-        context = _context(self.files)
+        context = self.current().context
         context.sni_callback = swap
         return context
 

@@ -36,10 +36,13 @@ class HealthServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))
+            # Whoever reads that the server is ready may come before `run` does.
+            self._socket.listen()
         except OSError:
             self._socket.close()
             raise
         routes = [Route("/healthz", self._health), Route("/readyz", self._readiness)]
+        context = None if certificates is None else certificates.context()
         config = uvicorn.Config(
             Starlette(routes=routes),
             lifespan="off",
@@ -47,7 +50,7 @@ class HealthServer:
             access_log=False,
             ws="none",
             server_header=False,
-            ssl_context_factory=None if certificates is None else lambda *_: certificates.context(),
+            ssl_context_factory=None if context is None else lambda *_: context,
         )
         self._server = _Server(config)
 

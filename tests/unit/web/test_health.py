@@ -67,3 +67,14 @@ async def test_a_taken_address_is_an_error_at_once(port: int):
     with pytest.raises(OSError, match="in use"):
         HealthServer("127.0.0.1", port, lambda: True)
     gc.collect()
+
+
+async def test_who_comes_before_it_runs_waits(switch: Switch):
+    server = HealthServer("127.0.0.1", 0, lambda: switch.ready)
+    _, early = await asyncio.open_connection("127.0.0.1", server.port)
+    running = asyncio.ensure_future(server.run())
+    assert (await get(server.port, "/healthz"))[0] == 200
+    early.close()
+    await early.wait_closed()
+    server.stop()
+    await running
