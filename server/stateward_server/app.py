@@ -243,7 +243,7 @@ def _api(core: _Core) -> ApiServer:
         core.entropy,
         core.streams,
         rates=Rates.of(rates, clock),
-        brake=Brake(rates.failures_per_second, clock) if rates.failures_per_second else None,
+        brake=Brake(rates, clock),
     )
     return ApiServer(edge, servicers, keepalive_s=core.settings.keepalive_seconds)
 

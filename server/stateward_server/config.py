@@ -55,6 +55,8 @@ class Settings:
     """How often calls may come with one key; 0 is without limit."""
     failed_tokens_per_second: int = 100
     """How often an address may bring an invalid token; 0 is without limit."""
+    open_requests_per_second: int = 100
+    """How often an address may call what needs no token; 0 is without limit."""
 
 
 _ADDRESSES = frozenset({"grpc", "http"})
@@ -76,10 +78,17 @@ _INTEGERS = frozenset(
         "org_requests_per_second",
         "key_requests_per_second",
         "failed_tokens_per_second",
+        "open_requests_per_second",
     }
 )
 _MAY_BE_ZERO = frozenset(
-    {"history_days", "org_requests_per_second", "key_requests_per_second", "failed_tokens_per_second"}
+    {
+        "history_days",
+        "org_requests_per_second",
+        "key_requests_per_second",
+        "failed_tokens_per_second",
+        "open_requests_per_second",
+    }
 )
 _CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "pretty", "json")}
 
@@ -125,6 +134,7 @@ def limits_of(settings: Settings) -> Limits:
             org_per_second=settings.org_requests_per_second,
             key_per_second=settings.key_requests_per_second,
             failures_per_second=settings.failed_tokens_per_second,
+            open_per_second=settings.open_requests_per_second,
         ),
     )
 

@@ -275,7 +275,7 @@ class MailboxFull(ResourceExhausted):
 
 
 class RateLimited(ResourceExhausted):
-    """The key or the organisation calls too often, or too many invalid tokens come from this address."""
+    """Too many calls in a second: with the key, of the organisation, or from this address without a token."""
 
 
 class SubscriberTooSlow(ResourceExhausted):

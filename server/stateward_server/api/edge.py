@@ -140,6 +140,8 @@ class Edge:
                 org = value
         need = BY_METHOD.get(method)
         if need is Door.OPEN and not bearer:
+            if self._brake is not None:
+                self._brake.count(context.peer())
             principal = NOBODY
         else:
             principal = await self._authenticate(bearer, act_as, org, context)

@@ -1,7 +1,7 @@
-"""How often a caller may call, and how often an address may bring a token that nobody knows.
+"""How often a caller may call, and how often an address may call without showing who it is.
 
-Each counts in token buckets that hold two seconds' worth, so that a burst passes and a flood does not. All of
-it is in memory, bounded, and forgotten at a restart. A server without limits has none of these objects.
+Both count in token buckets that hold some seconds' worth, so that a burst passes and a flood does not. All of
+it is in memory, bounded, and forgotten at a restart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stateward_server.model.principal import Principal
 from stateward_server.ports.clock import Clock
 
 _BURST_S = 2
-_FAILURES_S = 10
+_BRAKE_S = 10
 _KEPT = 10_000
 
 
@@ -91,25 +91,34 @@ class Rates:
 
 
 class Brake:
-    """How often an address may bring tokens that cannot be verified; tokens known to be good always pass."""
+    """How often an address may call without showing who it is: tokens known to be good always pass."""
 
-    def __init__(self, per_second: int, clock: Clock) -> None:
+    def __init__(self, limits: RateLimits, clock: Clock) -> None:
         self._clock = clock
-        self._failures = Buckets(per_second, _FAILURES_S)
+        self._failures = _brake(limits.failures_per_second)
+        self._open = _brake(limits.open_per_second)
 
     @property
     def idle(self) -> bool:
         """Whether no address has failed, so that there is nothing to check."""
-        return not len(self._failures)
+        return not self._failures
 
     def check(self, peer: str) -> None:
         """Raise ResourceExhausted (RATE_LIMITED) where no more tokens of this peer shall be looked at."""
-        if wait := self._failures.wait(network_of(peer), self._clock.now_ms()):
-            raise _limited("invalid tokens from this address", self._failures.per_second, wait)
+        if self._failures is not None:
+            _check(self._failures, network_of(peer), self._clock, "invalid tokens from this address")
 
     def failed(self, peer: str) -> None:
         """Count a token that could not be verified."""
-        self._failures.take(network_of(peer), self._clock.now_ms())
+        if self._failures is not None:
+            self._failures.take(network_of(peer), self._clock.now_ms())
+
+    def count(self, peer: str) -> None:
+        """Count a call that needs no token. Raises ResourceExhausted (RATE_LIMITED)."""
+        if self._open is not None:
+            network = network_of(peer)
+            _check(self._open, network, self._clock, "calls without a token from this address")
+            self._open.take(network, self._clock.now_ms())
 
 
 def network_of(peer: str) -> str:
@@ -122,6 +131,15 @@ def network_of(peer: str) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+
+
+def _brake(per_second: int) -> Buckets | None:
+    return Buckets(per_second, _BRAKE_S) if per_second else None
+
+
+def _check(buckets: Buckets, name: str, clock: Clock, what: str) -> None:
+    if wait := buckets.wait(name, clock.now_ms()):
+        raise _limited(what, buckets.per_second, wait)
 
 
 def _limited(what: str, per_second: int, wait: float) -> ResourceExhausted:

@@ -148,6 +148,8 @@ class RateLimits:
     """Requests of all callers with one key."""
     failures_per_second: int = 100
     """Tokens from one address that cannot be verified."""
+    open_per_second: int = 100
+    """Calls from one address that need no token, such as exchanges of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +377,15 @@ def published(limits: Limits) -> tuple[Limit, ...]:
             count,
             "Invalid tokens from one address in a second, ten times as many at once (setting); 0 is no limit",
             "from there only tokens known to be good are let in",
+            "RATE_LIMITED",
+        ),
+        Limit(
+            "open_requests_per_second",
+            rates.open_per_second,
+            count,
+            "Requests without a token (`ExchangeToken`, `AcceptInvitation`) from one address in a second, "
+            "ten times as many at once (setting); 0 is no limit",
+            "the SDK waits",
             "RATE_LIMITED",
         ),
         Limit("token_bytes", api.token_bytes, size, "A bearer token", "", "TOKEN_INVALID"),

@@ -21,6 +21,8 @@ from stateward.v1 import (
     machine_service_pb2_grpc,
     subscription_service_pb2,
     subscription_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
 )
 from stateward.v1 import instance_service_pb2 as pb
 from stateward.v1 import instance_service_pb2_grpc as rpc
@@ -71,6 +73,13 @@ class Instances(rpc.InstanceServiceServicer):
     async def SendEvent(self, request: Any, context: Any) -> Any:
         self.callers.append(caller.get())
         return pb.SendEventResponse()
+
+
+class Tokens(token_service_pb2_grpc.TokenServiceServicer):
+    """Hands out nothing, to anyone."""
+
+    async def ExchangeToken(self, request: Any, context: Any) -> Any:
+        return token_service_pb2.ExchangeTokenResponse()
 
 
 @dataclass
@@ -184,7 +193,7 @@ async def served(logs: list[Any], clock: ManualClock, rates: RateLimits) -> Asyn
         SeededEntropy(),
         Streams(clock, 20_000, revocations),
         rates=Rates.of(rates, clock),
-        brake=Brake(rates.failures_per_second, clock) if rates.failures_per_second else None,
+        brake=Brake(rates, clock),
     )
     instances, subscriptions = cast(Any, Instances)(), cast(Any, Subscriptions)()
     server = ApiServer(
@@ -195,6 +204,7 @@ async def served(logs: list[Any], clock: ManualClock, rates: RateLimits) -> Asyn
             subscriptions,
             cast(Any, dead_letter_service_pb2_grpc.DeadLetterServiceServicer)(),
             LimitsServicer(Limits()),
+            cast(Any, Tokens)(),
         ),
     )
     port = server.bind("127.0.0.1:0")
@@ -594,3 +604,13 @@ async def test_guessing_tokens_is_stopped_and_those_let_in_before_stay_in(served
     await served.get()
     await clock.advance(1_000)
     await served.get(metadata=right)
+
+
+@pytest.mark.parametrize("rates", [RateLimits(open_per_second=1)])
+async def test_what_needs_no_token_may_not_be_called_without_end(served: Served, clock: ManualClock):
+    call: Any = served.channel.unary_unary("/stateward.v1.TokenService/ExchangeToken")
+    for _ in range(10):
+        await call(b"")
+    assert (await served.refused(call(b""))).reason == "RATE_LIMITED"
+    await clock.advance(1_000)
+    await call(b"")

@@ -121,8 +121,9 @@ def test_without_limits_there_is_nothing_to_ask():
 
 async def test_an_address_that_fails_too_often_is_not_listened_to_for_a_while():
     clock = ManualClock()
-    brake = Brake(1, clock)
-    assert Brake(1, clock).idle
+    limits = RateLimits(failures_per_second=1)
+    brake = Brake(limits, clock)
+    assert Brake(limits, clock).idle
     for port in range(10):
         brake.check(f"ipv4:10.0.0.7:{port}")
         brake.failed(f"ipv4:10.0.0.7:{port}")
@@ -148,3 +149,25 @@ async def test_an_address_that_fails_too_often_is_not_listened_to_for_a_while():
 )
 def test_a_peer_counts_as_its_address_and_in_ipv6_as_its_network(peer: str, network: str):
     assert network_of(peer) == network
+
+
+async def test_calls_without_a_token_are_counted_for_each_address():
+    clock = ManualClock()
+    brake = Brake(RateLimits(open_per_second=1), clock)
+    for port in range(10):
+        brake.count(f"ipv4:10.0.0.7:{port}")
+    with pytest.raises(ResourceExhausted, match="calls without a token from this address"):
+        brake.count("ipv4:10.0.0.7:99")
+    brake.count("ipv4:10.0.0.8:99")
+    brake.check("ipv4:10.0.0.7:99")  # which is another count
+    await clock.advance(1_000)
+    brake.count("ipv4:10.0.0.7:99")
+
+
+def test_an_address_may_be_allowed_everything():
+    brake = Brake(RateLimits(failures_per_second=0, open_per_second=0), ManualClock())
+    for _ in range(5_000):
+        brake.count("ipv4:10.0.0.7:1")
+        brake.failed("ipv4:10.0.0.7:1")
+        brake.check("ipv4:10.0.0.7:1")
+    assert brake.idle

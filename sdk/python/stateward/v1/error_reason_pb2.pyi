@@ -163,8 +163,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_SUBSCRIBER_TOO_SLOW: _ErrorReason.ValueType  # 122
     """The subscriber did not keep up; resume from the last token."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 130
-    """The key or the organisation calls too often, or too many invalid tokens come from the caller's address.
-    Metadata: {"limit": "100"}, in a second.
+    """The key or the organisation calls too often, or too many invalid tokens, or calls without one, come from the
+    caller's address. Metadata: {"limit": "100"}, in a second.
     """
     ERROR_REASON_ACCESS_FULL: _ErrorReason.ValueType  # 125
     """The organisation, or the person, has as many of these as may be: delete some. Metadata: {"limit": "1000"}."""
@@ -319,8 +319,8 @@ ERROR_REASON_WATCH_EXISTS: ErrorReason.ValueType  # 124
 ERROR_REASON_SUBSCRIBER_TOO_SLOW: ErrorReason.ValueType  # 122
 """The subscriber did not keep up; resume from the last token."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 130
-"""The key or the organisation calls too often, or too many invalid tokens come from the caller's address.
-Metadata: {"limit": "100"}, in a second.
+"""The key or the organisation calls too often, or too many invalid tokens, or calls without one, come from the
+caller's address. Metadata: {"limit": "100"}, in a second.
 """
 ERROR_REASON_ACCESS_FULL: ErrorReason.ValueType  # 125
 """The organisation, or the person, has as many of these as may be: delete some. Metadata: {"limit": "1000"}."""
