@@ -92,6 +92,8 @@ def test_anything_else_at_run_time_needs_the_bundler(tmp_path: Path, statement: 
         '// import x from "is-odd";',
         'import {raise} from "xstate/lib/actions";',
         'import {interpret} from "npm:xstate@4";',
+        'import {persistent} from "@stateward/machine";',
+        'import {persistent} from "npm:@stateward/machine@0.1";',
     ],
 )
 def test_types_texts_comments_and_xstate_itself_do_not(tmp_path: Path, statement: str) -> None:
@@ -105,8 +107,10 @@ def test_local_files_are_joined_and_xstate_stays_an_import(tmp_path: Path) -> No
             "src/machine.ts": (
                 'import {createMachine} from "xstate";\nimport {Kind} from "./kinds";\n'
                 'import {up} from "./deep/actions.ts";\n'
+                'import {persistent} from "@stateward/machine";\n'
                 "export const allowRead = () => true, allowWrite = () => true;\n"
-                "export default createMachine({entry: up, context: {kind: Kind.B}});\n"
+                "export default createMachine({entry: up, context: {kind: Kind.B},"
+                ' invoke: {src: persistent({machine: "m"})}});\n'
             ),
             "src/kinds.ts": "export enum Kind { A, B }\n",
             "src/deep/actions.ts": 'import {assign} from "xstate";\nexport const up = assign({} as any);\n',
@@ -118,6 +122,7 @@ def test_local_files_are_joined_and_xstate_stays_an_import(tmp_path: Path) -> No
     assert module.bundled
     assert module.language == "javascript"
     assert module.text.count('from "xstate"') == 2
+    assert 'from "@stateward/machine"' in module.text
     assert "./deep/actions" not in module.text
     assert "as any" not in module.text
 

@@ -425,6 +425,36 @@ async def test_what_would_pass_the_ledger_by_is_logged(rig: Rig, action: str) ->
     assert "sending HI to the" in text
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        v4(
+            '{ a: { invoke: { id: "m", src: createMachine({ invoke: { src: source({ machineName: "desk" }) } }), onError: { target: "b", actions: assign({ why: (c, e) => e.data.message }) } } }, b: {} }'
+        ),
+        v5(
+            '{ a: { invoke: { id: "m", src: createMachine({ invoke: { src: persistent({ machine: "desk" }) } }), onError: { target: "b", actions: assign({ why: ({ event }) => event.error.message }) } } }, b: {} }'
+        ),
+    ],
+    ids=["v4", "v5"],
+)
+async def test_a_child_machine_cannot_have_persistent_children(rig: Rig, source: str) -> None:
+    instance = await rig.start(source)
+    await instance.hear()
+    assert instance.value == "b"
+    assert "only the machine itself can" in instance.context["why"]
+
+
+async def test_a_child_spawned_and_stopped_in_one_step_is_never_made(rig: Rig) -> None:
+    instance = await rig.start(
+        v5(
+            '{ a: { on: { GO: { target: "b", actions: [assign({ kid: ({ spawn }) => spawn(persistent({ machine: "desk" }), { id: "kid" }) }), stopChild("kid")] } } }, b: {} }'
+        )
+    )
+    assert (await told(instance, "GO")).messages == ()
+    await instance.send({"type": "NEXT"})
+    assert rig.listener.logs == []
+
+
 # ---------------------------------------------------------------------- refusals
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.machines import test_between, test_differences
 from tests.machines.features import FEATURES
 from tests.machines.kit import ROOT
-from tests.machines.test_differences import DIFFERENCES
 from tests.machines.test_features import COMPARED
 
+DIFFERENCES = test_between.DIFFERENCES | test_differences.DIFFERENCES
 PAGE = (ROOT / "docs" / "xstate.md").read_text()
 ROWS = re.findall(r"^\| `([a-z0-9-]+)` \| (.*?) \| (.*?) \| (.*?) \|(?: (.*?))? \|$", PAGE, re.MULTILINE)
 

@@ -464,6 +464,50 @@ async def test_a_version_that_is_not_there_ends_as_a_dead_letter(version: str, r
         assert letter.what.kind is ParcelKind.SPAWN
 
 
+async def test_a_child_that_is_refused_is_told_of_before_what_waits_behind_it():
+    async with world() as here:
+        await here.machine("parent", parent())
+        await here.machine("child", Script(child, lambda auth, event: "stateBackedSender" not in auth))
+        await here.create("parent", "p")
+        await here.send("parent", "p", "SPAWN")
+        await here.rest()
+        (letter,) = await here.letters("parent")
+        assert letter.reason == "REJECTED_BY_MACHINE_AUTHORIZER"
+        said = {"name": "SpawnFailed", "reason": letter.reason, "message": letter.message}
+        assert await here.got("parent", "p") == [{"type": "failed.kid", "by": "c", "said": said}]
+        assert (await here.history("parent", "p"))[-1].cause is Cause.CHILD
+        assert await here.owed() == 0
+
+
+async def test_a_child_that_cannot_be_made_is_told_of_once_it_is_given_up():
+    async with world() as here:
+        await here.machine("parent", parent())
+        await here.create("parent", "p")
+        await here.send("parent", "p", "SPAWN")
+        for _ in range(4):
+            await here.rest(128_000)
+            assert len(await here.letters("parent")) == len(await here.got("parent", "p"))
+        (told,) = await here.got("parent", "p")
+        assert told["said"]["reason"] == "MACHINE_NOT_FOUND"
+
+
+async def test_word_of_a_child_that_was_not_made_survives_a_restart():
+    async with world() as here:
+        await here.machine("parent", parent())
+        await here.machine("child", Script(child, lambda auth, event: "stateBackedSender" not in auth))
+        await here.create("parent", "p")
+        faulty = FaultyStore(here.store)
+        faulty.fail("bury", Point.AFTER)
+    async with world(here, faulty.store) as between:
+        await between.send("parent", "p", "SPAWN")
+        await between.rest()
+        assert await between.types("parent", "p") == []
+    async with world(here) as again:
+        await again.rest()
+        assert await again.types("parent", "p") == ["failed.kid"]
+        assert len(await again.letters("parent")) == 1
+
+
 # ---------------------------------------------------------------------- delayed
 
 

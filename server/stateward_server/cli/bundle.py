@@ -1,8 +1,8 @@
 """Makes the one text that an upload carries, out of the file a user names.
 
-`--node FILE`: a module that imports nothing but XState is sent as it is; anything else is joined with its
-imports by Deno's bundler, XState staying an import. `--file FILE`: the text is sent untouched. All of it
-happens before a connection is made.
+`--node FILE`: a module that imports nothing but what the server has, XState and `@stateward/machine`, is sent
+as it is; anything else is joined with its imports by Deno's bundler, those two staying imports. `--file
+FILE`: the text is sent untouched. All of it happens before a connection is made.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _TYPESCRIPT = {".ts", ".mts", ".cts", ".tsx"}
 # What the server can read without a bundler's help: no JSX, no CommonJS.
 _PLAIN = {".ts", ".mts", ".js", ".mjs"}
 _XSTATE = re.compile(r"(?:npm:)?xstate(?:@(?P<version>[^/]+))?(?P<path>/.+)?")
+_HELPER = re.compile(r"(?:npm:)?@stateward/machine(?:@[^/]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,14 @@ def as_is(path: Path) -> Module:
 
 
 def needs_bundler(path: Path) -> bool:
-    """Whether the module imports anything, at run time, besides XState."""
+    """Whether the module imports anything, at run time, that the server does not have."""
     if path.suffix not in _PLAIN:
         return True
     return any(
-        not found.types_only and not _XSTATE.fullmatch(found.specifier) for found in deno.imports(path)
+        not found.types_only
+        and not _XSTATE.fullmatch(found.specifier)
+        and not _HELPER.fullmatch(found.specifier)
+        for found in deno.imports(path)
     )
 
 

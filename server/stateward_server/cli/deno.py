@@ -19,8 +19,12 @@ from urllib.parse import unquote, urlsplit
 
 from stateward_server.cli.failure import Failure
 
-# XState stays an import: the server resolves it to its own build, whose effects wait for the commit.
-EXTERNAL = ("xstate", "xstate/*", "xstate@*", "npm:xstate", "npm:xstate/*", "npm:xstate@*")
+# XState stays an import: the server resolves it to its own build, whose effects wait for the commit. So does
+# the package of our own, which need not be installed to be uploaded.
+EXTERNAL = (
+    *("xstate", "xstate/*", "xstate@*", "npm:xstate", "npm:xstate/*", "npm:xstate@*"),
+    *("@stateward/machine", "npm:@stateward/machine", "npm:@stateward/machine@*"),
+)
 TIMEOUT = 180.0
 _ADVICE = (
     (("not a dependency",), "npm install the package, or import it as npm:NAME; types need `import type`"),

@@ -132,6 +132,19 @@ class LetterSuite:
         assert kept == replace(letter, id=kept.id)
         assert await store.get_letter(kept.owner, kept.id) == kept
 
+    async def test_burying_can_leave_a_word_to_the_sender(self, store: Store) -> None:
+        await with_machine(store)
+        await apply_one(store, replace(sample_commit(), extra=Extra((WHOLE, BARE))))
+        first, second = await store.owed_after(0, 10)
+        letter = sample_letter(1, first.parcel, first.position)
+        word = Parcel(ParcelKind.UNBORN, Ref("orders", "o"), UID, "ship", payload_json='{"error":1}')
+        await store.bury(letter, word)
+        await store.bury(letter, word)
+        left, told = await store.owed_after(0, 10)
+        assert left == second
+        assert told == Owed(told.position, UID, first.sender, word)
+        assert told.position > second.position
+
     async def test_put_back_parcel_takes_its_old_place(self, store: Store) -> None:
         await with_machine(store)
         await apply_one(store, replace(sample_commit(), extra=Extra((replace(WHOLE, attempt=4), BARE))))

@@ -10,7 +10,7 @@
 import { deadActor, reviveRefs } from "./dead5.ts";
 import { lenientJson } from "./json.ts";
 import { Mail, noRemotes, PARENT } from "./mail.ts";
-import { guardRelay, parent5, remotes5, restored5 } from "./remote5.ts";
+import { guardSystem, parent5, remotes5, restored5 } from "./remote5.ts";
 import { type Moves, Seats } from "./seats5.ts";
 import { settle5, type Step, stoppedBy } from "./settle5.ts";
 import { children5, extraJson5, isRef5, view5 } from "./snapshot5.ts";
@@ -101,7 +101,7 @@ export class Gate5 implements Gate {
     scope.actionExecutor = (action: Any) => this.#execute(action);
     scope.defer = (run: () => void) => this.#defer(run);
     actor._parent = parent5;
-    guardRelay(actor.system, owner);
+    guardSystem(actor, owner);
     this.#seats = new Seats(actor.system);
   }
 

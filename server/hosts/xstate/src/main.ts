@@ -5,7 +5,7 @@ import { type Tell } from "./instance.ts";
 import { Loader } from "./load.ts";
 import { bounded, catchStrays, takeConsole } from "./output.ts";
 import { probe } from "./probe.ts";
-import { defineGlobals } from "./remote4.ts";
+import { defineGlobals, forbidToChildren } from "./remote4.ts";
 import { sandbox } from "./sandbox.ts";
 import { type Limits, Refusal, type Selector } from "./types.ts";
 import { clean, type Frame, openWire } from "./wire.ts";
@@ -36,6 +36,7 @@ takeConsole((uid, level, text) => log(uid, level, text), format);
 catchStrays((uid, level, text) => log(uid, level, text), format);
 sandbox();
 defineGlobals();
+forbidToChildren();
 
 let host: Host | undefined;
 

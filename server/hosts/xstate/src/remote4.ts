@@ -7,7 +7,7 @@
 
 import { invalid, referred, remote } from "./mail.ts";
 import type { Remote } from "./types.ts";
-import { v4, v4utils } from "./vendored.ts";
+import { v4, v4interpreter, v4utils } from "./vendored.ts";
 
 // deno-lint-ignore no-explicit-any
 type Any = any;
@@ -44,6 +44,19 @@ export function defineGlobals(): void {
   for (const name of ["__statebaked_rt", "__statebacked_rt"]) {
     Object.defineProperty(globalThis, name, { value: runtime, writable: false, configurable: false });
   }
+}
+
+/** Have child machines fail where they invoke another instance: XState would pass over a service it does not know. */
+export function forbidToChildren(): void {
+  const prototype = (v4interpreter as Any).Interpreter.prototype;
+  const spawnMachine = prototype.spawnMachine;
+  prototype.spawnMachine = function (machine: Any, options: Any) {
+    const services = machine.options.services ??= {};
+    services["statebacked.invoke"] = () => {
+      throw invalid("only the machine itself can invoke another instance, none of its child machines");
+    };
+    return spawnMachine.call(this, machine, options);
+  };
 }
 
 function spawnPersistent(descriptor: Any, options: Any): unknown {

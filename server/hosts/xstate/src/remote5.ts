@@ -5,7 +5,7 @@
  * What a step gained of them is read off the state it led to, so a step that is dropped spawns nothing.
  */
 
-import { type Mail, noRemotes, referred, remote } from "./mail.ts";
+import { invalid, type Mail, noRemotes, referred, remote } from "./mail.ts";
 import { type ChildRow, type Owner, Refusal, type Remote, type Remotes } from "./types.ts";
 import { helper, v5 } from "./vendored.ts";
 
@@ -60,18 +60,25 @@ export function restored5(parent: Any, id: string, row: ChildRow, owner: Owner):
   return actor;
 }
 
-/** Say no, in the log, to what would reach another instance behind the ledger's back. */
-export function guardRelay(system: Any, owner: Owner): void {
+/** Say no to what would reach another instance behind the ledger's back: to messages in the log, to children at once. */
+export function guardSystem(root: Any, owner: Owner): void {
+  const { system } = root;
   const relay = system._relay;
+  const register = system._register;
   system._relay = (source: Any, target: Any, event: Any) => {
     if (target?.type !== "statebacked.instance") return relay(source, target, event);
     const to = referred(target)!;
-    strayed(
-      owner,
-      event,
-      `the instance '${to.instance}' of '${to.machine}'`,
-      "no action of the machine itself sent it",
-    );
+    const named = `the instance '${to.instance}' of '${to.machine}'`;
+    strayed(owner, event, named, "no action of the machine itself sent it");
+  };
+  // Every actor registers as it starts, and those of the root never do.
+  system._register = (id: string, actor: Any) => {
+    if (isRemote5(actor) && actor._parent !== root) {
+      throw invalid(
+        `only the machine itself can have a persistent child such as '${actor.id}', none of its children`,
+      );
+    }
+    return register(id, actor);
   };
 }
 

@@ -59,6 +59,7 @@ function leaves(action: Any, scene: Scene): boolean {
     case "xstate.stopChild":
       if (!isRemote5(params)) return false;
       (scene.stopped ??= new Set()).add(params);
+      params.start = () => params; // it may have been spawned in this very step
       return true;
     case "xstate.raise":
       if (typeof params.delay !== "number") return false;
