@@ -165,6 +165,10 @@ def _context(files: Files) -> ssl.SSLContext:
         if files.client_ca is not None:
             context.load_verify_locations(files.client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
+            # A resumed session shows no certificate again, whatever authorities are left, and before
+            # TLS 1.3 sessions cannot be turned off.
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+            context.num_tickets = 0
     except (OSError, ssl.SSLError) as error:
         raise _wrong("tls_cert", files.certificate, f"cannot be served: {error}") from error
     return context

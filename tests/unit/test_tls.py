@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -125,3 +128,51 @@ def test_a_key_that_everyone_may_read_is_warned_of(tmp_path: Path, mode: int, wa
     with capture_logs() as logs:
         Certificates(files, SystemClock())
     assert [line["event"] for line in logs] == ["tls_key_readable_by_everyone"] * warnings
+
+
+def shaken(server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLSession | None = None) -> Any:
+    """Let both sides talk in memory until the client has read a byte, and return the client's side."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    from_server, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    here = client.wrap_bio(to_client, from_client, server_hostname=NAME, session=session)
+    there = server.wrap_bio(to_server, from_server, server_side=True)
+    shaking = [here, there]
+    while shaking:
+        for side in tuple(shaking):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+                shaking.remove(side)
+            to_server.write(from_client.read())
+            to_client.write(from_server.read())
+    there.write(b"x")
+    to_client.write(from_server.read())
+    assert here.read(1) == b"x"
+    return here
+
+
+def test_a_client_whose_authority_was_taken_away_is_refused_also_with_an_old_session(tmp_path: Path):
+    ours, others = authority("ours"), authority("others")
+    files = Files(*ONE.write(tmp_path), tmp_path / "clients.pem")
+    (tmp_path / "clients.pem").write_bytes(ours.pem)
+    listening = Certificates(files, SystemClock()).context()
+    client = ssl.create_default_context(cadata=CA.pem.decode())
+    client.load_cert_chain(*issued(ours, "client").write(tmp_path, "client"))
+    session = shaken(listening, client).session
+    (tmp_path / "clients.pem").write_bytes(others.pem)
+    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        shaken(listening, client, session)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_sessions_that_would_skip_the_certificate_are_not_offered(tmp_path: Path, asks: bool):
+    (tmp_path / "clients.pem").write_bytes(CA.pem)
+    files = Files(*ONE.write(tmp_path), tmp_path / "clients.pem" if asks else None)
+    context = Certificates(files, SystemClock()).context()
+    old = ssl.create_default_context(cadata=CA.pem.decode())
+    old.load_cert_chain(*issued(CA, "client").write(tmp_path, "client"))
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    if asks:
+        with pytest.raises(ssl.SSLError, match="PROTOCOL"):
+            shaken(context, old)
+    else:
+        assert shaken(context, old).version() == "TLSv1.2"
