@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sdk.fakes import got
 
-from stateward import TLS, Client, Profile, blocking
+from stateward import TLS, Client, Profile, RetryPolicy, blocking
 from stateward._tls import stays_here
 
 HERE = [
@@ -91,3 +92,11 @@ def test_a_profile_may_allow_plaintext(tmp_path: Path) -> None:
 def test_a_profile_with_nonsense_about_tls_is_refused(tmp_path: Path, members: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="is not a profile"):
         Profile.read(written(tmp_path, **members))
+
+
+async def test_no_proxy_gets_what_stays_on_this_machine(server, monkeypatch) -> None:
+    for variable in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    server.will("GetInstance", got())
+    async with Client.connect(server.target, token="t", retry=RetryPolicy(1)) as client:
+        await client.machine("toggle").instance("s1").get()
