@@ -43,6 +43,7 @@ def objections(life: Life) -> list[str]:
         *_acknowledged(life),
         *_timers(life.history),
         *_services(life.history),
+        *_errands(life.history),
         *_effects(life),
         *_seen(life),
     ]
@@ -54,8 +55,36 @@ def unfinished(history: Sequence[Transition]) -> list[str]:
     return [f"{region} is {value}" for region, value in _regions(last).items() if value not in _AT_REST]
 
 
-_AT_REST = ("free", "quiet")
+def correspondence(lives: Mapping[str, Life], children: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what must not be between clerks, and what must still come.
+
+    `children` are the ids of all errands that were ever created.
+    """
+    wrong: list[str] = []
+    missing: list[str] = []
+    posted, mailed = _sent(lives, "POST"), _sent(lives, "MAIL")
+    for receiver, life in lives.items():
+        got = [str(each.event["id"]) for each in life.history if each.event["type"] == "GOT"]
+        for sender in lives:
+            sent = posted.get((sender, receiver), [])
+            heard = [id_ for id_ in got if id_ in sent]
+            if heard != sent[: len(heard)]:
+                wrong.append(f"{receiver} got {heard} of {sender}, which had sent {sent}")
+            missing += sent[len(heard) :]
+            late = mailed.get((sender, receiver), [])
+            wrong += [f"{receiver} got {id_} {n} times" for id_ in late if (n := got.count(id_)) > 1]
+            missing += [id_ for id_ in late if id_ not in got]
+        known = {id_ for (_, to), ids in (*posted.items(), *mailed.items()) if to == receiver for id_ in ids}
+        wrong += [f"{receiver} got {id_}, which nobody had sent" for id_ in got if id_ not in known]
+    hired = [str(now.event["id"]) for life in lives.values() for now in _entries(life.history, "helped")]
+    wrong += [f"the child {id_} is there {n} times" for id_, n in Counter(children).items() if n > 1]
+    wrong += [f"the child {id_} was not asked for" for id_ in children if id_ not in hired]
+    return wrong, missing
+
+
+_AT_REST = ("free", "quiet", "alone")
 _JOBS = ("working", "talking")
+_NOTED = ("NOTE", "RANG", "GOT")
 
 
 def _order(history: Sequence[Transition]) -> Iterator[str]:
@@ -124,12 +153,30 @@ def _services(history: Sequence[Transition]) -> Iterator[str]:
             job, said = str(now.event["id"]), 0
 
 
+def _errands(history: Sequence[Transition]) -> Iterator[str]:
+    """A child reports once, and then its end is told once, while the clerk waits for it."""
+    child, reported = "", False
+    for before, now in pairwise(history):
+        was, becomes = _regions(before.state)["staff"], _regions(now.state)["staff"]
+        if now.event["type"] == "REPORT":
+            if reported or now.event["id"] != child:
+                yield f"a child reported at {now.revision} that did not have to"
+            reported = True
+        elif now.cause is Cause.CHILD:
+            if not reported or _result(now) != child:
+                yield f"the end of a child was told at {now.revision} that was not at its end"
+        elif was == "helped" != becomes:
+            yield f"{child} was left at {now.revision} without having been heard"
+        if becomes == "alone":
+            child = ""
+        elif was == "alone":
+            child, reported = str(now.event["id"]), False
+
+
 def _effects(life: Life) -> Iterator[str]:
     """An action or a service runs at most once, and only for a transition that is there."""
-    wanted = {f"noted {each.event['id']}" for each in life.history if each.event["type"] in ("NOTE", "RANG")}
-    for before, now in pairwise(life.history):
-        if _regions(before.state)["desk"] == "free" and _regions(now.state)["desk"] in _JOBS:
-            wanted.add(f"ran {now.event['id']}")
+    wanted = {f"noted {each.event['id']}" for each in life.history if each.event["type"] in _NOTED}
+    wanted |= {f"ran {each.event['id']}" for job in _JOBS for each in _entries(life.history, job)}
     for line, times in Counter(life.witness).items():
         if line not in wanted:
             yield f"'{line}', and no transition has asked for it"
@@ -144,6 +191,23 @@ def _seen(life: Life) -> Iterator[str]:
             yield f"{who} has seen nothing"
         elif list(view) != states[view[0].revision - 1 :]:
             yield f"{who} saw {[each.revision for each in view]} of {len(states)}, or other states"
+
+
+def _entries(history: Sequence[Transition], state: str) -> Iterator[Transition]:
+    """Return the transitions that entered a state."""
+    for before, now in pairwise(history):
+        if state in _regions(now.state).values() and state not in _regions(before.state).values():
+            yield now
+
+
+def _sent(lives: Mapping[str, Life], type_: str) -> dict[tuple[str, str], list[str]]:
+    """Return the ids of what clerks sent with such events, in order, by sender and receiver."""
+    sent: dict[tuple[str, str], list[str]] = {}
+    for sender, life in lives.items():
+        for each in life.history:
+            if each.event["type"] == type_:
+                sent.setdefault((sender, str(each.event["to"])), []).append(str(each.event["id"]))
+    return sent
 
 
 def _regions(state: State) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 Run as `doomed.py ARMED WITNESS serve …`. The file ARMED names a point, and how often to let it pass: when the
 process comes to it, it removes the file, so that the next one lives, and dies. What machines write to their
-consoles is appended to the file WITNESS at once. The points are methods of the real rooms, hooked from here:
-the server itself knows nothing of this.
+consoles is appended to the file WITNESS at once, behind the name of the instance. The points are methods of
+the real rooms, hooked from here: the server itself knows nothing of this.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stateward_server.cli.main import main
+from stateward_server.engine.delivery import Delivery
 from stateward_server.engine.engine import Engine
 from stateward_server.engine.ringing import Ringer
 from stateward_server.engine.timers import TimerQueue
@@ -26,6 +27,7 @@ from stateward_server.engine.waiters import Waiters
 from stateward_server.runtime.pool import HostPool
 from stateward_server.store.sqlite import batch, schema
 from stateward_server.store.sqlite.ledger import SqliteLedger
+from stateward_server.store.sqlite.mail import SqliteMail
 from stateward_server.watch.hub import Hub
 
 POINTS: dict[str, tuple[Any, str, bool]] = {
@@ -40,6 +42,10 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "before delivering a timer": (Ringer, "ring", False),
     "while a service runs": (Engine, "logged", False),
     "as a service speaks": (Engine, "inbox", False),
+    "before relaying a message": (Delivery, "deliver", False),
+    "after relaying a message": (Delivery, "deliver", True),
+    "before forgetting a message": (SqliteMail, "acknowledge", False),
+    "after forgetting a message": (SqliteMail, "acknowledge", True),
 }
 """Where a server can be made to die: an owner, its method, and whether the method has done its work."""
 MIGRATION = "a statement of a migration"
@@ -105,7 +111,8 @@ def watch(witness: Path) -> None:
     original = Engine.logged
 
     def logged(engine: Engine, version: Any, uid: Any, level: str, text: str) -> None:
-        os.write(file, f"{text}\n".encode())
+        actor = engine._directory.find_uid(uid)
+        os.write(file, f"{actor.instance.key.name if actor else '?'} {text}\n".encode())
         original(engine, version, uid, level, text)
 
     setattr(Engine, "logged", logged)  # noqa: B010 - hooked, as the points are

@@ -17,14 +17,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.checker import Call, Life, unfinished
+from tests.crash.checker import Call, Life, correspondence, objections, unfinished
 from tests.e2e.kit import published
 from tests.servers import SECONDS, Server
 
 from stateward import Client, Instance, State, Unavailable, Wait
 
 HERE = Path(__file__).parent
-CLERKS = {xstate: HERE / "machines" / f"clerk.{xstate}.ts" for xstate in ("v4", "v5")}
+GENERATIONS = ("v4", "v5")
 _PATIENCE = 1_000
 
 
@@ -70,18 +70,45 @@ def doomed(home: Path) -> Iterator[Doomed]:
         server.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was seen of all clerks at some moment."""
+
+    lives: Mapping[str, Life]
+    children: Sequence[str]
+    """What the errands that exist are for: ids of events."""
+    letters: Sequence[object]
+    """What the server has given up to deliver."""
+
+    def waits(self) -> list[str]:
+        """Return what must still come."""
+        missing = correspondence(self.lives, self.children)[1]
+        return missing + [f"{name}: {each}" for name, life in self.lives.items() for each in _goes_on(life)]
+
+    def objections(self) -> list[str]:
+        """Return every broken promise, in words."""
+        found = [f"{name}: {each}" for name, life in self.lives.items() for each in objections(life)]
+        found += correspondence(self.lives, self.children)[0]
+        found += [f"a dead letter: {letter}" for letter in self.letters]
+        return found + [f"never came: {each}" for each in self.waits()]
+
+
 @dataclass
 class Office:
     """Clerks by name, and what was sent to them and seen of them."""
 
     doomed: Doomed
     clerks: Mapping[str, str]
-    """Machine by instance: of both generations of XState."""
+    """The generation of XState of each."""
     calls: dict[str, list[Call]] = field(default_factory=dict)
     views: dict[str, list[State]] = field(default_factory=dict)
 
     def of(self, client: Client, name: str) -> Instance:
-        return client.machine(self.clerks[name]).instance(name)
+        return client.machine(f"clerk-{self.clerks[name]}").instance(name)
+
+    def addressed(self, event: dict[str, object], to: str) -> dict[str, object]:
+        """Return an event with whom it is to be passed on to."""
+        return {**event, "machine": f"clerk-{self.clerks[to]}", "to": to}
 
     def client(self) -> Client:
         """Return a client that goes on trying while the server is away."""
@@ -113,34 +140,42 @@ class Office:
         reply = await self.of(client, name).send({**event, "id": call.id}, request_id=call.id)
         assert (reply.replayed, reply.revision) == (True, call.revision)
 
-    async def known(self) -> dict[str, Life]:
-        """Return what is known of each clerk once they all have finished and all watchers have seen it."""
-        async with self.client() as client, asyncio.timeout(SECONDS):
-            lives = {name: await self._life(client, name) for name in self.clerks}
-            while any(_goes_on(life) for life in lives.values()):
-                await asyncio.sleep(0.05)
-                for name in lives:
-                    lives[name] = await self._life(client, name)
-            letters = [
-                letter for machine in CLERKS async for letter in client.machine(machine).dead_letters()
-            ]
-            assert letters == []
-        return lives
+    async def known(self) -> Known:
+        """Return what is known once all has come that must come, or when it does not."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + SECONDS
+        async with self.client() as client:
+            known = await self._known(client)
+            while known.waits() and loop.time() < end:
+                await asyncio.sleep(0.1)
+                known = await self._known(client)
+        return known
+
+    async def _known(self, client: Client) -> Known:
+        lives = {name: await self._life(client, name) for name in self.clerks}
+        ours = {call.id for calls in self.calls.values() for call in calls}
+        children, letters = [], []
+        for xstate in GENERATIONS:
+            errands = client.machine(f"errand-{xstate}")
+            async for child in errands.instances():
+                state = await errands.instance(child.name).get()
+                children.append(str((state.public_context or {})["id"]))
+            for machine in (errands, client.machine(f"clerk-{xstate}")):
+                letters += [letter async for letter in machine.dead_letters()]
+        return Known(lives, [child for child in children if child in ours], letters)
 
     async def _life(self, client: Client, name: str) -> Life:
-        history = [each async for each in self.of(client, name).transitions()]
-        calls = self.calls[name]
-        ours = {call.id for call in calls}
-        lines = self.doomed.witness.read_text().splitlines()
-        witness = [line for line in lines if line.partition(" ")[2] in ours]
+        history = [each async for each in self.of(client, name).transitions(page_size=1_000)]
+        said = (line.split(" ", 1) for line in self.doomed.witness.read_text().splitlines())
+        witness = [text for who, text in said if who == name]
         views = {"the subscriber": tuple(self.views[name])} if name in self.views else {}
-        return Life(history, calls, witness, views)
+        return Life(history, self.calls[name], witness, views)
 
 
-def _goes_on(life: Life) -> bool:
+def _goes_on(life: Life) -> list[str]:
     newest = life.history[-1].revision
     unseen = any(not view or view[-1].revision < newest for view in life.views.values())
-    return bool(unfinished(life.history)) or unseen
+    return unfinished(life.history) + ["not all has been seen"] * unseen
 
 
 @asynccontextmanager
@@ -169,17 +204,19 @@ async def opened(doomed: Doomed, clerks: Mapping[str, str], watched: Sequence[st
 
 
 async def hire(doomed: Doomed) -> None:
-    """Start the server and publish the clerks of both generations under their names."""
+    """Start the server and publish the machines of both generations."""
     doomed.server.start()
     async with doomed.server.client() as client:
-        for xstate, module in CLERKS.items():
-            await published(client, module, xstate)
+        for xstate in GENERATIONS:
+            for name in ("clerk", "errand"):
+                await published(client, HERE / "machines" / f"{name}.{xstate}.ts", f"{name}-{xstate}")
 
 
-def any_event(moves: random.Random) -> dict[str, object]:
+def any_event(office: Office, moves: random.Random) -> dict[str, object]:
     """Return something to do for a clerk; services and timers take up to 60 ms."""
-    kind = moves.choice(["NOTE", "NOTE", "LATER", "LATER", "DROP", "REST", "WORK", "WORK", "TALK"])
-    return {"type": kind, "ms": moves.randrange(60)}
+    kinds = ["NOTE", "LATER", "LATER", "DROP", "REST", "WORK", "WORK", "TALK", "POST", "POST", "MAIL", "HIRE"]
+    event: dict[str, object] = {"type": moves.choice(kinds), "ms": moves.randrange(60)}
+    return office.addressed(event, moves.choice(list(office.clerks)))
 
 
 def kill_host(doomed: Doomed, moves: random.Random) -> bool:

@@ -7,15 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.crash.checker import Call, Life, objections, unfinished
+from tests.crash.checker import Call, Life, correspondence, objections, unfinished
 
 from stateward import Cause, State, Status, Transition
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 CREATED, EVENT, TIMER = Cause.CREATED, Cause.EVENT, Cause.TIMER
 SERVICE, LOST = Cause.SERVICE, Cause.LOST
+MESSAGE, CHILD = Cause.MESSAGE, Cause.CHILD
 Entry = tuple[Cause, dict[str, object], str]
-"""What came, and the states of desk and clock after it."""
+"""What came, and the states of desk, clock and staff after it (`alone` if none is named)."""
 
 NOTED: list[Entry] = [
     (CREATED, {"type": "xstate.init"}, "free quiet"),
@@ -46,23 +47,29 @@ TALKED: list[Entry] = [
     (SERVICE, {"type": "SAID", "id": "a", "n": 2}, "talking quiet"),
     (SERVICE, {"type": "SAID", "id": "a", "n": 3}, "free quiet"),
 ]
+HELPED: list[Entry] = [
+    *NOTED[:1],
+    (EVENT, {"type": "HIRE", "id": "a"}, "free quiet helped"),
+    (MESSAGE, {"type": "REPORT", "id": "a"}, "free quiet helped"),
+    (CHILD, {"type": "xstate.done.actor.errand", "output": {"id": "a"}}, "free quiet"),
+]
 LOSS: list[Entry] = [
     *TALKED[:3],
     (LOST, {"type": "xstate.error.actor.job"}, "free quiet"),
     (EVENT, {"type": "WORK", "id": "b"}, "working quiet"),
     (SERVICE, {"type": "done.invoke.job", "data": {"id": "b"}}, "free quiet"),
 ]
-GOOD = (NOTED, RANG, RESTED, WORKED, TALKED, LOSS)
+GOOD = (NOTED, RANG, RESTED, WORKED, TALKED, HELPED, LOSS)
 
 
 def history(entries: Sequence[Entry]) -> list[Transition]:
     """One entry a second."""
     made = []
     for revision, (cause, event, value) in enumerate(entries, start=1):
-        desk, clock = value.split()
+        regions = dict(zip(("desk", "clock", "staff"), (*value.split(), "alone"), strict=False))
         state = State(
-            revision, {"desk": desk, "clock": clock}, (), frozenset(), {}, False, Status.ACTIVE,
-            desk not in ("working", "talking"), NOON + timedelta(seconds=revision),
+            revision, dict(regions), (), frozenset(), {}, False, Status.ACTIVE,
+            regions["desk"] not in ("working", "talking"), NOON + timedelta(seconds=revision),
         )  # fmt: skip
         made.append(Transition(revision, event, cause, state, 1))
     return made
@@ -81,7 +88,10 @@ def test_a_history_that_is_as_it_should_be_is_left_alone(entries: list[Entry]) -
     assert unfinished(history(entries)) == []
 
 
-@pytest.mark.parametrize(("entries", "left"), [(RANG, "clock is waiting"), (WORKED, "desk is working")])
+@pytest.mark.parametrize(
+    ("entries", "left"),
+    [(RANG, "clock is waiting"), (WORKED, "desk is working"), (HELPED, "staff is helped")],
+)
 def test_what_has_to_come_yet_is_named(entries: list[Entry], left: str) -> None:
     assert objections(life(entries[:-1])) == []
     assert unfinished(history(entries[:-1])) == [left]
@@ -102,6 +112,11 @@ def test_what_has_to_come_yet_is_named(entries: list[Entry], left: str) -> None:
         ([*WORKED[:2], LOSS[-1]], "with the result of b"),
         ([*TALKED[:3], TALKED[2]], "a was to say 2"),
         ([*TALKED[:2], *TALKED[3:]], "a was to say 1"),
+        ([*HELPED[:3], *HELPED[2:]], "a child reported at 4 that did not have to"),
+        ([*HELPED, HELPED[2]], "a child reported at 5 that did not have to"),
+        ([*HELPED, HELPED[3]], "told at 5 that was not at its end"),
+        ([*HELPED[:2], HELPED[3]], "told at 3 that was not at its end"),
+        ([*HELPED[:2], (EVENT, {"type": "NOTE", "id": "b"}, "free quiet")], "a was left at 3"),
     ],
 )
 def test_a_history_that_breaks_a_promise_is_objected_to(entries: list[Entry], objection: str) -> None:
@@ -160,8 +175,54 @@ def test_a_view_with_a_gap_a_repeat_or_another_state_is_objected_to() -> None:
         [states[0], states[2]],
         [*states, states[-1]],
         states[:-1],
-        [states[0], replace(states[1], value={"desk": "working", "clock": "quiet"}), states[2]],
+        [
+            states[0],
+            replace(states[1], value={"desk": "working", "clock": "quiet", "staff": "alone"}),
+            states[2],
+        ],
     ]
     for view in broken:
         assert len(objections(replace(life(NOTED), views={"ann": view}))) == 1
     assert objections(replace(life(NOTED), views={"ann": states[1:]})) == []
+
+
+def lives(got: Sequence[str], *, hired: bool = False) -> dict[str, Life]:
+    """Ann posts `a` and `b` to Bob and mails him `c`; Bob gets what he gets."""
+    ann, bob = NOTED[:1], NOTED[:1]
+    for type_, sent in LETTERS:
+        ann.append((EVENT, {"type": type_, "id": sent, "to": "bob"}, "free quiet"))
+    for id_ in got:
+        bob.append((MESSAGE, {"type": "GOT", "id": id_}, "free quiet"))
+    return {"ann": life([*ann, *(HELPED[1:] if hired else ())]), "bob": life(bob)}
+
+
+LETTERS = [("POST", "a"), ("POST", "b"), ("MAIL", "c")]
+
+
+@pytest.mark.parametrize("got", ["abc", "acb", "cab"])
+def test_letters_that_arrive_once_and_in_their_order_are_left_alone(got: str) -> None:
+    assert correspondence(lives(got), []) == ([], [])
+
+
+def test_letters_that_are_on_their_way_are_named() -> None:
+    assert correspondence(lives("a"), []) == ([], ["b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("got", "objection"),
+    [
+        ("bac", "bob got ['b', 'a'] of ann, which had sent ['a', 'b']"),
+        ("b", "bob got ['b'] of ann, which had sent ['a', 'b']"),
+        ("abbc", "bob got ['a', 'b', 'b'] of ann, which had sent ['a', 'b']"),
+        ("abcc", "bob got c 2 times"),
+        ("abcz", "bob got z, which nobody had sent"),
+    ],
+)
+def test_letters_out_of_order_repeated_or_of_nobody_are_objected_to(got: str, objection: str) -> None:
+    assert objection in correspondence(lives(got), [])[0]
+
+
+def test_children_that_are_there_twice_or_were_not_asked_for_are_objected_to() -> None:
+    assert correspondence(lives("abc", hired=True), ["a"]) == ([], [])
+    assert correspondence(lives("abc", hired=True), ["a", "a"])[0] == ["the child a is there 2 times"]
+    assert correspondence(lives("abc", hired=True), ["z"])[0] == ["the child z was not asked for"]

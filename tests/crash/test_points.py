@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
-from tests.crash.checker import objections
 from tests.crash.doomed import MIGRATION, POINTS
-from tests.crash.office import Doomed, Office, doomed, hire, opened
+from tests.crash.office import GENERATIONS, Doomed, Office, doomed, hire, opened
 
 from stateward import Cause, Client
 
@@ -19,7 +19,11 @@ pytestmark = pytest.mark.slow
 EVENTS: list[dict[str, object]] = [
     {"type": "NOTE"},
     {"type": "LATER", "ms": 20},
+    {"type": "POST"},
     {"type": "WORK", "ms": 5},
+    {"type": "HIRE"},
+    {"type": "MAIL", "ms": 5},
+    {"type": "POST"},
     {"type": "NOTE"},
     {"type": "TALK", "ms": 5},
     {"type": "REST"},
@@ -35,25 +39,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doomed]:
         yield server
 
 
-async def send_all(office: Office, client: Client, name: str) -> None:
+async def send_all(office: Office, client: Client, name: str, other: str) -> None:
     for event in EVENTS:
-        await office.send(client, name, event)
+        await office.send(client, name, office.addressed(event, other))
 
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_no_promise_is_broken_by_a_kill(server: Doomed, point: str) -> None:
-    names = {f"{xstate}-{'-'.join(point.split())}": xstate for xstate in ("v4", "v5")}
+    names = {f"{xstate}-{'-'.join(point.split())}": xstate for xstate in GENERATIONS}
     async with opened(server, names, watched=list(names)) as office, office.client() as client:
         server.arm(point)
-        sending = asyncio.gather(*(send_all(office, client, name) for name in names))
+        sending = asyncio.gather(*(send_all(office, client, *pair) for pair in permutations(names)))
         assert await server.dies(10), "the server never came to its point"
         await server.revive()
         await sending
-        lives = await office.known()
-    for name, life in lives.items():
-        assert objections(life) == [], name
+        known = await office.known()
+    assert known.objections() == []
+    for life in known.lives.values():
         assert all(call.revision for call in life.calls), "a patient client was not answered"
-        assert Cause.TIMER in {each.cause for each in life.history}
+        assert {Cause.TIMER, Cause.MESSAGE, Cause.CHILD} <= {each.cause for each in life.history}
 
 
 @pytest.mark.parametrize("statements", [0, 25])

@@ -1,10 +1,21 @@
 // The same as clerk.v5.ts, for XState 4.
 import { actions, createMachine } from "npm:xstate@4";
 
-type Event = { type: string; id: string; ms?: number; n?: number };
+type Event = { type: string; id: string; ms?: number; n?: number; machine?: string; to?: string };
 
 export const allowRead = () => true;
 export const allowWrite = () => true;
+
+// What `instance`, `persistentInvocableSource` of @statebacked/machine return.
+const instance = (machine: string, name: string) => (
+  { type: "statebacked.instance", id: name, machineName: machine, machineInstanceName: name }
+);
+const errand = { type: "statebacked.invoke", machineName: "errand-v4", machineInstanceName: crypto.randomUUID() };
+
+const to = (_: object, event: Event) => instance(event.machine ?? "", event.to ?? "") as never;
+const got = (_: object, event: Event) => ({ type: "GOT", id: event.id });
+const post = actions.sendTo(to, got);
+const mail = actions.sendTo(to, got, { delay: (_: object, event: Event) => event.ms ?? 1 });
 
 export default createMachine<object, Event>(
   {
@@ -12,7 +23,7 @@ export default createMachine<object, Event>(
     id: "clerk",
     type: "parallel",
     context: { public: {} },
-    on: { NOTE: { actions: "note" } },
+    on: { NOTE: { actions: "note" }, GOT: { actions: "note" }, POST: { actions: post }, MAIL: { actions: mail } },
     states: {
       desk: {
         initial: "free",
@@ -24,6 +35,15 @@ export default createMachine<object, Event>(
             on: { SAID: { cond: "last", target: "free" } },
           },
           resting: { after: { 30: "free" } },
+        },
+      },
+      staff: {
+        initial: "alone",
+        states: {
+          alone: { on: { HIRE: "helped" } },
+          helped: {
+            invoke: { id: "errand", src: errand, data: { id: (_: object, event: Event) => event.id }, onDone: "alone" },
+          },
         },
       },
       clock: {
