@@ -22,6 +22,7 @@ from google.rpc.status_pb2 import Status as RpcStatus
 from grpc_status import rpc_status
 
 from stateward.v1 import (
+    account_service_pb2_grpc,
     dead_letter_service_pb2_grpc,
     instance_pb2,
     instance_service_pb2,
@@ -31,6 +32,8 @@ from stateward.v1 import (
     machine_service_pb2_grpc,
     subscription_service_pb2,
     subscription_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
 )
 
 WatchResponse = subscription_service_pb2.WatchInstanceResponse
@@ -69,6 +72,7 @@ class Refusal:
 
 
 UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down")
+TOKEN_EXPIRED = Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
 
 
 @dataclass
@@ -127,6 +131,8 @@ class FakeServer:
         )
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(Letters(self), self._server)
         limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(Limits(self), self._server)
+        account_service_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(self), self._server)
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server(Tokens(self), self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
 
@@ -172,7 +178,7 @@ def scripted(method: str) -> Any:
     """Make a servicer's method that answers from the script. (A method of every type, hence Any.)"""
 
     async def handle(
-        self: Machines | Instances | Letters | Limits,
+        self: Machines | Instances | Letters | Limits | Accounts | Tokens,
         request: object,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> Any:
@@ -226,6 +232,20 @@ class Limits(limits_service_pb2_grpc.LimitsServiceServicer):
         self.fake = fake
 
     GetLimits = scripted("GetLimits")
+
+
+class Accounts(account_service_pb2_grpc.AccountServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    WhoAmI = scripted("WhoAmI")
+
+
+class Tokens(token_service_pb2_grpc.TokenServiceServicer):
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    ExchangeToken = scripted("ExchangeToken")
 
 
 class Subscriptions(subscription_service_pb2_grpc.SubscriptionServiceServicer):
@@ -315,6 +335,10 @@ def sent(
     return instance_service_pb2.SendEventResponse(
         state=state(revision, value), revision=revision, condition_met=True, replayed=replayed
     )
+
+
+def exchanged(token: str, expires_in: int = 3600) -> token_service_pb2.ExchangeTokenResponse:
+    return token_service_pb2.ExchangeTokenResponse(access_token=token, expires_in=expires_in)
 
 
 def machine(name: str = "toggle", version: str = "") -> machine_pb2.Machine:

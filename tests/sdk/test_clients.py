@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 import pytest
-from tests.sdk.fakes import UNAVAILABLE, got, machine
+from tests.sdk.fakes import got, machine
 
 from stateward import Client, Unavailable, tokens
 from stateward.v1 import machine_service_pb2
@@ -26,34 +26,6 @@ async def test_without_a_token_nothing_is_said(server) -> None:
     async with Client.connect(server.target) as client:
         await client.machine("toggle").instance("s1").get()
     assert "authorization" not in server.received[0].metadata
-
-
-@pytest.mark.parametrize("is_async", [True, False])
-async def test_a_token_function_is_asked_for_every_attempt(server, retry, is_async) -> None:
-    asked: list[str] = []
-
-    def fresh() -> str:
-        asked.append(f"t{len(asked)}")
-        return asked[-1]
-
-    async def fresh_async() -> str:
-        return fresh()
-
-    server.will("GetInstance", UNAVAILABLE, got())
-    token: Any = fresh_async if is_async else fresh
-    async with Client.connect(server.target, token=token, retry=retry) as client:
-        await client.machine("toggle").instance("s1").get()
-    assert [received.metadata["authorization"] for received in server.received] == ["Bearer t0", "Bearer t1"]
-
-
-async def test_a_failing_token_function_is_its_callers_problem(server, retry, sleeps) -> None:
-    def broken() -> str:
-        raise KeyError("no key")
-
-    async with Client.connect(server.target, token=broken, retry=retry) as client:
-        with pytest.raises(KeyError):
-            await client.machine("toggle").instance("s1").get()
-    assert sleeps.delays == []
 
 
 async def test_an_administrator_acts_for_somebody(server, client) -> None:
@@ -113,6 +85,15 @@ async def test_a_profile_names_server_and_token(server, tmp_path: Path, monkeypa
     assert [received.metadata["authorization"] for received in server.received] == ["Bearer abc"] * 2
 
 
+async def test_a_profile_may_name_the_organisation(server, tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps({"grpc": server.target, "org": "org_1"}))
+    server.will("GetInstance", got())
+    async with Client.from_profile(path) as client:
+        await client.machine("toggle").instance("s1").get()
+    assert server.received[0].metadata["stateward-org"] == "org_1"
+
+
 async def test_a_profile_may_lack_a_token(server, tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     path.write_text(json.dumps({"grpc": server.target}))
@@ -121,7 +102,9 @@ async def test_a_profile_may_lack_a_token(server, tmp_path: Path) -> None:
         await client.machine("toggle").instance("s1").get()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"grpc":1}', '{"grpc":"a:1","token":2}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"grpc":1}', '{"grpc":"a:1","token":2}', '{"grpc":"a:1","org":""}']
+)
 def test_what_is_no_profile_is_refused(tmp_path: Path, text) -> None:
     path = tmp_path / "profile.json"
     path.write_text(text)

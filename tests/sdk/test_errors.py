@@ -10,7 +10,8 @@ import pytest
 from tests.sdk.fakes import Refusal, got
 
 from stateward import errors
-from stateward.errors import Code, StatewardError, error_class
+from stateward._reasons import BY_REASON, error_class
+from stateward.errors import Code, StatewardError
 from stateward.v1 import error_reason_pb2
 
 CLASSES = [
@@ -38,7 +39,7 @@ def test_every_class_says_what_it_means() -> None:
 def test_every_reason_with_a_class_is_in_the_contract() -> None:
     values = error_reason_pb2.ErrorReason.DESCRIPTOR.values
     contract = {value.name.removeprefix("ERROR_REASON_") for value in values}
-    assert errors._BY_REASON.keys() <= contract
+    assert BY_REASON.keys() <= contract
 
 
 def test_a_known_reason_is_its_class() -> None:

@@ -6,7 +6,16 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.sdk.fakes import UNAVAILABLE, Refusal, Watched, changes, draining, progress, snapshot
+from tests.sdk.fakes import (
+    TOKEN_EXPIRED,
+    UNAVAILABLE,
+    Refusal,
+    Watched,
+    changes,
+    draining,
+    progress,
+    snapshot,
+)
 
 from stateward import (
     Client,
@@ -26,7 +35,6 @@ from stateward.v1 import subscription_service_pb2
 
 TOO_SLOW = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "SUBSCRIBER_TOO_SLOW")
 EXPIRED = Refusal(grpc.StatusCode.OUT_OF_RANGE, "RESUME_TOKEN_EXPIRED")
-TOKEN_EXPIRED = Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
 DENIED = Refusal(grpc.StatusCode.PERMISSION_DENIED, "REJECTED_BY_MACHINE_AUTHORIZER")
 
 
@@ -143,29 +151,6 @@ async def test_who_wants_to_know_is_told_of_a_lost_connection(server, instance) 
         (2, 0.0, True),
     ]
     assert isinstance(told[0].error, Unavailable)
-
-
-async def test_an_expired_token_is_renewed_where_it_can_be(server) -> None:
-    server.will("WatchInstance", Watched([snapshot(1)], then=TOKEN_EXPIRED), Watched([changes(2)]))
-    tokens = iter(["first", "second"])
-    retry = RetryPolicy(first_delay=0.0)
-    async with (
-        Client.connect(server.target, token=lambda: next(tokens), retry=retry) as client,
-        client.machine("toggle").instance("s1").subscribe() as updates,
-    ):
-        assert await revisions(updates, 2) == [1, 2]
-    assert [each.metadata["authorization"] for each in server.received] == ["Bearer first", "Bearer second"]
-
-
-async def test_a_token_that_stays_expired_surfaces(server) -> None:
-    server.will("WatchInstance", Watched([snapshot(1)], then=TOKEN_EXPIRED), TOKEN_EXPIRED)
-    async with Client.connect(
-        server.target, token=lambda: "old", retry=RetryPolicy(first_delay=0.0)
-    ) as client:
-        updates = client.machine("toggle").instance("s1").subscribe()
-        assert await revisions(updates, 1) == [1]
-        with pytest.raises(TokenExpired):
-            await anext(updates)
 
 
 async def test_a_fixed_token_that_has_expired_surfaces(server, instance) -> None:

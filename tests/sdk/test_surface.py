@@ -14,14 +14,18 @@ from types import ModuleType
 import pytest
 
 import stateward
-from stateward import blocking, errors, providers, state, tokens
+from stateward import access, blocking, errors, providers, state, tokens
 
 PACKAGE = Path(stateward.__file__).parent
 
 EXPORTS = [
     "TLS",
     "Aborted",
+    "AccessFull",
+    "AccessRevoked",
+    "AccessTokenNotFound",
     "AlreadyExists",
+    "Anonymous",
     "Cause",
     "Changed",
     "Client",
@@ -33,7 +37,11 @@ EXPORTS = [
     "DeadLetterNotRetryable",
     "DeadlineExceeded",
     "Entered",
+    "Exchange",
     "FailedPrecondition",
+    "Identity",
+    "IdentityProviderNotFound",
+    "IdentityProviderUnavailable",
     "IndexCondition",
     "IndexEntry",
     "IndexNotFound",
@@ -48,8 +56,12 @@ EXPORTS = [
     "Internal",
     "InvalidArgument",
     "InvalidName",
+    "InvitationInvalid",
+    "InvitationNotFound",
     "Json",
+    "KeyNotFound",
     "Language",
+    "LastOwner",
     "Left",
     "Limit",
     "Listener",
@@ -63,12 +75,17 @@ EXPORTS = [
     "MachineVersion",
     "MachineWatch",
     "MailboxFull",
+    "MemberExists",
+    "MemberNotFound",
     "Mode",
     "ModuleRejected",
     "NoCurrentVersion",
     "NotFound",
+    "OrgNotChosen",
+    "OrgNotFound",
     "OutOfRange",
     "PermissionDenied",
+    "PersonRequired",
     "Profile",
     "RateLimited",
     "Reconnect",
@@ -81,6 +98,7 @@ EXPORTS = [
     "ResumeTokenInvalid",
     "RetryPolicy",
     "RevisionMismatch",
+    "Role",
     "ScopeMissing",
     "State",
     "StateValue",
@@ -93,8 +111,9 @@ EXPORTS = [
     "Synced",
     "Timer",
     "TimerNotFound",
-    "Token",
     "TokenExpired",
+    "TokenFunction",
+    "TokenProviderNotFound",
     "Transition",
     "Unauthenticated",
     "Unavailable",
@@ -111,7 +130,7 @@ def test_the_exports_are_these() -> None:
     assert all(hasattr(stateward, name) for name in EXPORTS)
 
 
-@pytest.mark.parametrize("module", [errors, state])
+@pytest.mark.parametrize("module", [access, errors, state])
 def test_everything_public_is_exported(module: ModuleType) -> None:
     own = {
         name
@@ -154,8 +173,12 @@ def test_grpc_stays_out_of_the_values() -> None:
         if not any(name.split(".")[0] in {"grpc", "google"} for name in imports_of(path))
     }
     assert {
+        "access",
         "errors",
         "state",
+        "_credentials",
+        "_feed",
+        "_renewal",
         "_wait",
         "_json",
         "_names",
@@ -233,6 +256,7 @@ async def wrong(client: Client, plain: blocking.Client) -> None:
     for update in instance.subscribe():  # needs async for
         pass
     Client.connect("x", token=b"y")  # not text
+    Client.connect("x", token=lambda: "y")  # a function is a token_provider
 """
 
 USE = """
@@ -250,7 +274,7 @@ async def right(client: Client, plain: blocking.Client) -> None:
     assert_type(await instance.get_or_create(context={"a": [1, None]}), State)
     async for update in instance.subscribe(mode="every_transition"):
         assert_type(update, Update)
-    async with await Client.connect("x", token=lambda: "y") as other, other.acting_as({}) as third:
+    async with await Client.connect("x", token_provider=lambda: "y") as other, other.acting_as({}) as third:
         await third.machine("m").upload(Path("m.ts"))
     for plain_update in plain.machine("toggle").instance("s1").subscribe():
         assert_type(plain_update, Update)

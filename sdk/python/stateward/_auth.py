@@ -1,31 +1,29 @@
-"""Who a call comes from: the bearer token, and on whose behalf an administrator acts.
+"""Who a call comes from: the bearer token, the organisation meant, and on whose behalf an administrator acts.
 
-Both travel as gRPC metadata. A token function is asked again for every attempt, so it can renew tokens; it
-should cache.
+All travel as gRPC metadata.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from ._json import encode_object
 
-Token: TypeAlias = str | Callable[[], str | Awaitable[str]]
-"""A bearer token, or a function (async or not) that returns one."""
-
 AUTHORIZATION = "authorization"
+ORG = "stateward-org"
 AUTH_CONTEXT = "stateward-auth-context-bin"
 
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
-async def call_metadata(token: Token | None, auth_context: bytes | None) -> Metadata:
+def call_metadata(token: str | None, org: str | None, auth_context: bytes | None) -> Metadata:
     """Build the metadata of one call."""
     entries: list[tuple[str, str | bytes]] = []
     if token is not None:
-        entries.append((AUTHORIZATION, f"Bearer {await _current(token)}"))
+        entries.append((AUTHORIZATION, f"Bearer {token}"))
+    if org is not None:
+        entries.append((ORG, org))
     if auth_context is not None:
         entries.append((AUTH_CONTEXT, auth_context))
     return tuple(entries)
@@ -39,8 +37,3 @@ def encode_auth_context(claims: Mapping[str, object] | None) -> bytes | None:
         ValueError: A number or text in them has no JSON form.
     """
     return None if claims is None else encode_object(claims, "auth_context").encode()
-
-
-async def _current(token: Token) -> str:
-    answer = token() if callable(token) else token
-    return await answer if inspect.isawaitable(answer) else answer

@@ -11,7 +11,7 @@ from ._portal import Portal
 from .state import Mode, Update, WatchEvent
 
 if TYPE_CHECKING:
-    from .blocking import Instance
+    from ._blocking_instance import Instance
 
 
 class Watches:

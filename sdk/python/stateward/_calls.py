@@ -18,6 +18,7 @@ from . import _convert
 from ._auth import Metadata
 from ._names import instance_path, letter_path, machine_path, timer_path, version_path
 from ._wait import Wait
+from .access import Identity
 from .state import (
     Comparison,
     DeadLetter,
@@ -36,12 +37,16 @@ from .v1 import dead_letter_service_pb2 as letters
 from .v1 import instance_service_pb2 as instances
 from .v1 import machine_pb2
 from .v1 import machine_service_pb2 as machines
+from .v1.account_service_pb2 import WhoAmIRequest
+from .v1.account_service_pb2_grpc import AccountServiceStub
 from .v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 from .v1.instance_service_pb2_grpc import InstanceServiceStub
 from .v1.limits_service_pb2 import GetLimitsRequest
 from .v1.limits_service_pb2_grpc import LimitsServiceStub
 from .v1.machine_service_pb2_grpc import MachineServiceStub
 from .v1.subscription_service_pb2_grpc import SubscriptionServiceStub
+from .v1.token_service_pb2 import ExchangeTokenRequest
+from .v1.token_service_pb2_grpc import TokenServiceStub
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -62,12 +67,16 @@ class Stubs:
         self.subscriptions = SubscriptionServiceStub(channel)
         self.letters = DeadLetterServiceStub(channel)
         self.limits = LimitsServiceStub(channel)
+        self.accounts = AccountServiceStub(channel)
+        self.tokens = TokenServiceStub(channel)
 
 
 class Run(Protocol[Result_co]):
     """Sends the request once. Raises grpc.aio.AioRpcError."""
 
-    def __call__(self, stubs: Stubs, *, timeout: float, metadata: Metadata) -> Awaitable[Result_co]: ...
+    def __call__(
+        self, stubs: Stubs, *, timeout: float | None, metadata: Metadata
+    ) -> Awaitable[Result_co]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,13 +361,26 @@ def get_limits() -> Call[dict[str, Limit]]:
     )
 
 
+def who_am_i() -> Call[Identity]:
+    return _call(lambda stubs: stubs.accounts.WhoAmI, WhoAmIRequest(), _convert.identity)
+
+
+def exchange_token(token_provider: str, subject_token: str) -> Call[tuple[str, float]]:
+    """Get a token, and for how many seconds it is valid."""
+    return _call(
+        lambda stubs: stubs.tokens.ExchangeToken,
+        ExchangeTokenRequest(token_provider=token_provider, subject_token=subject_token),
+        lambda response: (response.access_token, float(response.expires_in)),
+    )
+
+
 def _call(
     method: Callable[[Stubs], grpc.aio.UnaryUnaryMultiCallable[Request, Response]],
     request: Request,
     result: Callable[[Response], Result],
     request_id: str | None = None,
 ) -> Call[Result]:
-    async def run(stubs: Stubs, *, timeout: float, metadata: Metadata) -> Result:
+    async def run(stubs: Stubs, *, timeout: float | None, metadata: Metadata) -> Result:
         return result(await method(stubs)(request, timeout=timeout, metadata=metadata))
 
     return Call(run, request_id)

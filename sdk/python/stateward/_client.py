@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from . import _calls
-from ._auth import Token, encode_auth_context
+from ._auth import encode_auth_context
+from ._credentials import Anonymous, Exchange, TokenFunction, credentials
 from ._feed import OnReconnect
 from ._machine import Machine
+from ._names import checked
 from ._pages import walk
 from ._profile import Profile
 from ._retry import RetryPolicy
@@ -23,6 +25,7 @@ from ._tls import TLS, read, stays_here
 from ._transport import Caller, Transport
 from ._watch_calls import watch_many
 from ._watches import Watches
+from .access import Identity
 from .state import Limit, MachineInfo
 
 DEFAULT_TIMEOUT = 120.0
@@ -38,8 +41,9 @@ class Client:
     the event loop that first uses it.
     """
 
-    def __init__(self, caller: Caller, *, owns_transport: bool = True) -> None:
+    def __init__(self, caller: Caller, *, session_id: str | None = None, owns_transport: bool = True) -> None:
         self._caller = caller
+        self._session_id = session_id
         self._owns_transport = owns_transport
 
     @classmethod
@@ -47,7 +51,11 @@ class Client:
         cls,
         target: str,
         *,
-        token: Token | None = None,
+        org: str | None = None,
+        token: str | None = None,
+        token_provider: TokenFunction | None = None,
+        exchange: Exchange | None = None,
+        anonymous: Anonymous | bool = False,
         tls: TLS | bool = False,
         allow_plaintext: bool = False,
         retry: RetryPolicy | None = None,
@@ -55,31 +63,54 @@ class Client:
     ) -> Client:
         """Return a client of the server at `target`; it connects with the first call.
 
+        At most one of `token`, `token_provider`, `exchange` and `anonymous` says who calls. All but `token`
+        bring a new token before the old one expires, or when the server refuses it: calls and streams go on.
+
         Args:
             target: Host and port, such as `"127.0.0.1:7411"`.
-            token: The bearer token, or a function (async or not) that is asked for one before every attempt.
+            org: The id of the organisation, `org_…`: for an exchange and for anonymous sessions, and for the
+                token of a person who belongs to several.
+            token: A bearer token.
+            token_provider: A function (async or not) that returns a bearer token. It is asked again before
+                the token expires, where that is a JWT which says when. What it raises, calls and streams
+                raise; let it raise Unavailable for what is worth another attempt.
+            exchange: Exchange tokens of an identity provider for tokens of the organisation.
+            anonymous: Be a session without an account: True for a new one, an `Anonymous` for a certain one.
             tls: Whether to encrypt the connection; a `TLS` says which server to trust, and what to show it.
-            allow_plaintext: Let the token leave this machine unencrypted.
+            allow_plaintext: Let tokens leave this machine unencrypted.
             retry: How failed calls are repeated.
             timeout: Seconds for a call with all its attempts, where the call itself says nothing else.
 
         Raises:
+            InvalidName: The organisation, or the service of an exchange, is no such name.
             OSError: A file that `tls` names cannot be read.
-            ValueError: A token would leave this machine unencrypted.
+            TypeError: The token is not text.
+            ValueError: More than one says who calls, or the organisation is missing, or a token would leave
+                this machine unencrypted.
         """
-        if token is not None and not (tls or allow_plaintext or stays_here(target)):
+        session = Anonymous() if anonymous is True else anonymous or None
+        given = credentials(
+            org=org if org is None else checked(org, "organisation"),
+            token=token,
+            token_provider=token_provider,
+            exchange=exchange,
+            anonymous=session,
+        )
+        nameless = (token, token_provider, exchange, session) == (None,) * 4
+        if not (nameless or tls or allow_plaintext or stays_here(target)):
             raise ValueError(
                 f"the token would travel unencrypted to {target}: encrypt with tls=True or a TLS, or say "
                 "allow_plaintext=True"
             )
         transport = Transport(
             target,
-            token=token,
+            credentials=given,
+            org=org,
             tls=read(TLS() if tls is True else tls) if tls else None,
             retry=retry or RetryPolicy(),
             timeout=timeout,
         )
-        return Client(Caller(transport))
+        return Client(Caller(transport), session_id=session.session_id if session else None)
 
     @classmethod
     def from_profile(cls, path: str | Path | None = None) -> Client:
@@ -99,10 +130,27 @@ class Client:
         profile = Profile.read(chosen)
         return cls.connect(
             profile.target,
+            org=profile.org,
             token=profile.token,
             tls=profile.tls or False,
             allow_plaintext=profile.allow_plaintext,
         )
+
+    @property
+    def session_id(self) -> str | None:
+        """The id of the anonymous session; None for any other client."""
+        return self._session_id
+
+    async def who_am_i(self, *, timeout: float | None = None) -> Identity:
+        """Return who the server takes this client for, and what it may do.
+
+        Args:
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            Unauthenticated: The token is missing or not valid.
+        """
+        return await self._caller.call(_calls.who_am_i(), timeout)
 
     def machine(self, name: str) -> Machine:
         """Return a handle of a machine; no I/O.
@@ -148,7 +196,7 @@ class Client:
             ValueError: The auth context holds a value that JSON cannot carry.
         """
         caller = replace(self._caller, auth_context=encode_auth_context(auth_context))
-        return Client(caller, owns_transport=False)
+        return Client(caller, session_id=self._session_id, owns_transport=False)
 
     def watch_many(self, *, on_reconnect: OnReconnect | None = None) -> Watches:
         """Watch many instances on one stream; they are added and removed while it runs.

@@ -15,6 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from ._json import decode
 from ._names import parts
 from ._wait import HasTag, InState, Point, Wait
+from .access import Identity, Role
 from .state import (
     Cause,
     Comparison,
@@ -35,11 +36,13 @@ from .state import (
     Transition,
 )
 from .v1 import (
+    account_service_pb2,
     dead_letter_pb2,
     instance_pb2,
     instance_service_pb2,
     limits_service_pb2,
     machine_pb2,
+    org_pb2,
     subscription_service_pb2,
 )
 
@@ -51,6 +54,12 @@ _STATUS = {
     instance_pb2.MACHINE_STATUS_DONE: Status.DONE,
     instance_pb2.MACHINE_STATUS_FAILED: Status.FAILED,
     instance_pb2.MACHINE_STATUS_STOPPED: Status.STOPPED,
+}
+_ROLE = {
+    org_pb2.ROLE_UNSPECIFIED: None,
+    org_pb2.ROLE_OWNER: Role.OWNER,
+    org_pb2.ROLE_DEVELOPER: Role.DEVELOPER,
+    org_pb2.ROLE_VIEWER: Role.VIEWER,
 }
 _CAUSE = {
     instance_pb2.TRANSITION_CAUSE_CREATED: Cause.CREATED,
@@ -229,6 +238,18 @@ def limit(message: limits_service_pb2.Limit) -> Limit:
         unit=_UNIT.get(message.unit, "unknown"),
         description=message.description,
         reason=message.reason,
+    )
+
+
+def identity(message: account_service_pb2.WhoAmIResponse) -> Identity:
+    return Identity(
+        org=parts(message.org)[0] if message.org else None,
+        subject=message.subject,
+        display_name=message.display_name,
+        role=_ROLE.get(message.role, Role.UNKNOWN),
+        scopes=tuple(message.scopes),
+        auth_context=decode(message.auth_context_json),
+        expire_time=_time(message.expire_time) if message.HasField("expire_time") else None,
     )
 
 

@@ -14,13 +14,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-import grpc
-
 from ._retry import repeatable
-from ._status import error_from
 from ._transport import Caller
 from ._watch_calls import Stream
-from .errors import StatewardError, SubscriberTooSlow, TokenExpired, Unavailable
+from .errors import StatewardError, SubscriberTooSlow, Unauthenticated, Unavailable
 from .state import Reconnect
 
 FrameT = TypeVar("FrameT")
@@ -51,6 +48,7 @@ class Feed(Generic[FrameT, Item]):
         self._ready: deque[Item] = deque()
         self._failures = 0
         self._was_connected = False
+        self._token_renewed = False
         self._over = False
 
     def __aiter__(self) -> Self:
@@ -133,8 +131,6 @@ class Feed(Generic[FrameT, Item]):
         try:
             async with asyncio.timeout(self._patience()):
                 return await self._stream.read()
-        except grpc.aio.AioRpcError as error:
-            raise error_from(error, target=target) from None
         except TimeoutError:
             raise Unavailable(f"{target} fell silent: no frame for {self._quiet_limit:g} s") from None
 
@@ -142,16 +138,18 @@ class Feed(Generic[FrameT, Item]):
         """Note that the connection works."""
         failures, self._failures = self._failures, 0
         self._was_connected = True
+        self._token_renewed = False
         if failures:
             self._tell(Reconnect(failures, None, 0.0))
 
     async def _recover(self, error: StatewardError) -> None:
         """Wait before the next attempt to connect, or raise what cannot be cured."""
         transport = self._caller.transport
-        renewed = isinstance(error, TokenExpired) and transport.renews_tokens and self._failures == 0
-        if not (renewed or repeatable(error) or isinstance(error, SubscriberTooSlow) or self._curable(error)):
+        refused = isinstance(error, Unauthenticated) and transport.renews_tokens and not self._token_renewed
+        if not (refused or repeatable(error) or isinstance(error, SubscriberTooSlow) or self._curable(error)):
             self._over = True
             raise error
+        self._token_renewed |= refused
         self._failures += 1
         if not self._was_connected and self._failures >= transport.retry.attempts:
             self._over = True

@@ -54,6 +54,10 @@ def letter_path(machine: str, instance: str, letter: int) -> str:
     return f"{instance_path(machine, instance)}/deadLetters/{letter}"
 
 
+def token_provider_path(org: str, service: str) -> str:
+    return f"orgs/{checked(org, 'organisation')}/tokenProviders/{checked(service, 'service')}"
+
+
 def parts(path: str) -> list[str]:
     """Return the names in a path: `machines/a/versions/b` gives `["a", "b"]`."""
     return path.split("/")[1::2]

@@ -20,16 +20,17 @@ class Profile:
     token: str | None = field(default=None, repr=False)
     tls: TLS | None = None
     allow_plaintext: bool = False
+    org: str | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Profile:
         """Read a profile.
 
         Args:
-            path: A JSON object with the texts `grpc` (host and port) and `token`, and where the connection is
-                encrypted an object `tls`, with any of `ca`, `certificate`, `key` (paths, from the profile's
-                directory on) and `server_name`. `allow_plaintext` set to true lets the token travel
-                unencrypted.
+            path: A JSON object with the texts `grpc` (host and port), `token` and `org` (the organisation's
+                id, for a person of several), and where the connection is encrypted an object `tls`, with any
+                of `ca`, `certificate`, `key` (paths, from the profile's directory on) and `server_name`.
+                `allow_plaintext` set to true lets the token travel unencrypted.
 
         Raises:
             OSError: The file cannot be read.
@@ -43,12 +44,19 @@ class Profile:
         members = content if isinstance(content, dict) else {}
         if not _is_text(members.get("grpc")):
             raise ValueError(f'{path} is not a profile: it has no "grpc" (host and port)')
-        if "token" in members and not _is_text(members["token"]):
-            raise ValueError(f'{path} is not a profile: its "token" is not text')
+        for name in ("token", "org"):
+            if name in members and not _is_text(members[name]):
+                raise ValueError(f'{path} is not a profile: its "{name}" is not text')
         if members.get("allow_plaintext", False) not in (True, False):
             raise ValueError(f'{path} is not a profile: its "allow_plaintext" is not true or false')
         tls = _tls(path, members["tls"]) if "tls" in members else None
-        return Profile(members["grpc"], members.get("token"), tls, members.get("allow_plaintext", False))
+        return Profile(
+            members["grpc"],
+            members.get("token"),
+            tls,
+            members.get("allow_plaintext", False),
+            members.get("org"),
+        )
 
 
 def _tls(path: Path, members: Any) -> TLS:

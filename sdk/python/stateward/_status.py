@@ -11,7 +11,8 @@ from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from .errors import Code, StatewardError, error_class
+from ._reasons import error_class
+from .errors import Code, StatewardError
 
 DOMAIN = "stateward"
 _DETAILS = "grpc-status-details-bin"

@@ -13,20 +13,20 @@ stream. Clients and handles may be shared between threads.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from . import _client, _instance, _listener, _machine
-from ._auth import Token
+from . import _client, _machine
+from ._blocking_instance import Instance
 from ._blocking_streams import Listener, Watches
+from ._credentials import Anonymous, Exchange, TokenFunction
 from ._feed import OnReconnect
 from ._portal import Portal
 from ._retry import RetryPolicy
 from ._tls import TLS
-from ._wait import Wait
+from .access import Identity
 from .state import (
     Comparison,
     DeadLetter,
@@ -38,12 +38,6 @@ from .state import (
     MachineEvent,
     MachineInfo,
     MachineVersion,
-    Mode,
-    Reply,
-    State,
-    Timer,
-    Transition,
-    Update,
 )
 
 __all__ = ["Client", "Instance", "Listener", "Machine", "Watches"]
@@ -62,7 +56,11 @@ class Client:
         cls,
         target: str,
         *,
-        token: Token | None = None,
+        org: str | None = None,
+        token: str | None = None,
+        token_provider: TokenFunction | None = None,
+        exchange: Exchange | None = None,
+        anonymous: Anonymous | bool = False,
         tls: TLS | bool = False,
         allow_plaintext: bool = False,
         retry: RetryPolicy | None = None,
@@ -70,7 +68,16 @@ class Client:
     ) -> Client:
         """Return a client of the server at `target`. See `stateward.Client.connect`."""
         client = _client.Client.connect(
-            target, token=token, tls=tls, allow_plaintext=allow_plaintext, retry=retry, timeout=timeout
+            target,
+            org=org,
+            token=token,
+            token_provider=token_provider,
+            exchange=exchange,
+            anonymous=anonymous,
+            tls=tls,
+            allow_plaintext=allow_plaintext,
+            retry=retry,
+            timeout=timeout,
         )
         return cls(Portal(), client)
 
@@ -79,6 +86,15 @@ class Client:
         """Return a client of the server that a profile names. See `stateward.Client.from_profile`."""
         client = _client.Client.from_profile(path)
         return cls(Portal(), client)
+
+    @property
+    def session_id(self) -> str | None:
+        """The id of the anonymous session. See `stateward.Client.session_id`."""
+        return self._client.session_id
+
+    def who_am_i(self, *, timeout: float | None = None) -> Identity:
+        """Return who the server takes this client for. See `stateward.Client.who_am_i`."""
+        return self._portal.run(self._client.who_am_i(timeout=timeout))
 
     def machine(self, name: str) -> Machine:
         """Return a handle of a machine; no I/O. See `stateward.Client.machine`."""
@@ -241,160 +257,3 @@ class Machine:
 
     def __repr__(self) -> str:
         return repr(self._machine)
-
-
-class Instance:
-    """One instance of a machine, like `stateward.Instance`. Get one from `Machine.instance`."""
-
-    def __init__(self, portal: Portal, instance: _instance.Instance) -> None:
-        self._portal = portal
-        self._instance = instance
-        self.machine = instance.machine
-        self.name = instance.name
-
-    def create(
-        self,
-        *,
-        context: Mapping[str, object] | None = None,
-        version: str | MachineVersion | None = None,
-        wait: Wait = Wait.SETTLED,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Reply:
-        """Create the instance and run it to its first state. See `stateward.Instance.create`."""
-        return self._portal.run(
-            self._instance.create(
-                context=context, version=version, wait=wait, request_id=request_id, timeout=timeout
-            )
-        )
-
-    def get(self, *, timeout: float | None = None) -> State:
-        """Return the last committed state. See `stateward.Instance.get`."""
-        return self._portal.run(self._instance.get(timeout=timeout))
-
-    def info(self, *, timeout: float | None = None) -> InstanceInfo:
-        """Return what is known of the instance beside its state. See `stateward.Instance.info`."""
-        return self._portal.run(self._instance.info(timeout=timeout))
-
-    def get_or_create(
-        self,
-        *,
-        context: Mapping[str, object] | None = None,
-        version: str | MachineVersion | None = None,
-        wait: Wait = Wait.SETTLED,
-        timeout: float | None = None,
-    ) -> State:
-        """Return the state, after a creation if need be. See `stateward.Instance.get_or_create`."""
-        return self._portal.run(
-            self._instance.get_or_create(context=context, version=version, wait=wait, timeout=timeout)
-        )
-
-    def send(
-        self,
-        event: str | Mapping[str, object],
-        *,
-        wait: Wait = Wait.SETTLED,
-        expected_revision: int | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Reply:
-        """Send one event. See `stateward.Instance.send`."""
-        return self._portal.run(
-            self._instance.send(
-                event,
-                wait=wait,
-                expected_revision=expected_revision,
-                request_id=request_id,
-                timeout=timeout,
-            )
-        )
-
-    def delete(self, *, request_id: str | None = None, timeout: float | None = None) -> None:
-        """Delete the instance with its history and timers. See `stateward.Instance.delete`."""
-        self._portal.run(self._instance.delete(request_id=request_id, timeout=timeout))
-
-    def subscribe(
-        self,
-        *,
-        mode: Mode = "latest",
-        resume_token: str | None = None,
-        on_reconnect: OnReconnect | None = None,
-    ) -> Generator[Update, None, None]:
-        """Watch the instance until it ends. See `stateward.Instance.subscribe`."""
-        updates = self._instance.subscribe(mode=mode, resume_token=resume_token, on_reconnect=on_reconnect)
-        return self._portal.iterate(updates, close=updates.aclose)
-
-    def on_change(
-        self,
-        callback: Callable[[Update], object],
-        *,
-        mode: Mode = "latest",
-        resume_token: str | None = None,
-        on_reconnect: OnReconnect | None = None,
-    ) -> Listener:
-        """Call a function with each update, in a thread of its own. See `stateward.Instance.on_change`."""
-
-        async def call(update: Update) -> None:
-            await asyncio.to_thread(callback, update)
-
-        async def listen() -> _listener.Listener[Update]:
-            return self._instance.on_change(
-                call, mode=mode, resume_token=resume_token, on_reconnect=on_reconnect
-            )
-
-        return Listener(self._portal, self._portal.run(listen()))
-
-    def wait_for(
-        self,
-        *,
-        state: str | None = None,
-        tag: str | None = None,
-        done: bool = False,
-        predicate: Callable[[State], bool] | None = None,
-        timeout: float | None = None,
-    ) -> State:
-        """Return the first state for which all that is asked holds. See `stateward.Instance.wait_for`."""
-        return self._portal.run(
-            self._instance.wait_for(state=state, tag=tag, done=done, predicate=predicate, timeout=timeout)
-        )
-
-    def transitions(self, *, page_size: int | None = None) -> Generator[Transition, None, None]:
-        """List the instance's history, oldest first. See `stateward.Instance.transitions`."""
-        return self._portal.iterate(self._instance.transitions(page_size=page_size))
-
-    def pause(self, *, request_id: str | None = None, timeout: float | None = None) -> InstanceInfo:
-        """Refuse callers' events until it is resumed. See `stateward.Instance.pause`."""
-        return self._portal.run(self._instance.pause(request_id=request_id, timeout=timeout))
-
-    def resume(self, *, request_id: str | None = None, timeout: float | None = None) -> InstanceInfo:
-        """Take events again after a pause. See `stateward.Instance.resume`."""
-        return self._portal.run(self._instance.resume(request_id=request_id, timeout=timeout))
-
-    def timers(self, *, page_size: int | None = None) -> Generator[Timer, None, None]:
-        """List the instance's pending timers. See `stateward.Instance.timers`."""
-        return self._portal.iterate(self._instance.timers(page_size=page_size))
-
-    def cancel_timer(
-        self, timer: str | Timer, *, request_id: str | None = None, timeout: float | None = None
-    ) -> None:
-        """Cancel a pending timer. See `stateward.Instance.cancel_timer`."""
-        self._portal.run(self._instance.cancel_timer(timer, request_id=request_id, timeout=timeout))
-
-    def dead_letters(self, *, page_size: int | None = None) -> Generator[DeadLetter, None, None]:
-        """List what could not be delivered, oldest first. See `stateward.Instance.dead_letters`."""
-        return self._portal.iterate(self._instance.dead_letters(page_size=page_size))
-
-    def retry_dead_letter(
-        self, letter: int | DeadLetter, *, request_id: str | None = None, timeout: float | None = None
-    ) -> None:
-        """Put a dead letter back. See `stateward.Instance.retry_dead_letter`."""
-        self._portal.run(self._instance.retry_dead_letter(letter, request_id=request_id, timeout=timeout))
-
-    def discard_dead_letter(
-        self, letter: int | DeadLetter, *, request_id: str | None = None, timeout: float | None = None
-    ) -> None:
-        """Delete a dead letter for good. See `stateward.Instance.discard_dead_letter`."""
-        self._portal.run(self._instance.discard_dead_letter(letter, request_id=request_id, timeout=timeout))
-
-    def __repr__(self) -> str:
-        return repr(self._instance)

@@ -4,13 +4,18 @@
     ├── InvalidArgument (ValueError)      fix the request
     │   ├── InvalidName                     not 1 to 128 letters, digits, '-' or '_'
     │   ├── RequestIdReused                 the request id belongs to another request
+    │   ├── OrgNotChosen                    name an organisation: org=
     │   ├── ModuleRejected                  the uploaded module is not a usable machine
     │   └── ResumeTokenInvalid              not a token of this instance and mode
     ├── Unauthenticated                   bring a valid token
-    │   └── TokenExpired                    bring a new one
+    │   ├── TokenExpired                    bring a new one
+    │   └── AccessRevoked                   it was good when the stream began, and is not any more
     ├── PermissionDenied                  stop
     │   ├── RejectedByMachineAuthorizer     the machine's allowRead or allowWrite said no
     │   ├── ScopeMissing                    the token may not make this call
+    │   ├── OrgNotFound                     there is no such organisation for this caller
+    │   ├── PersonRequired                  the call is for people, not for tokens of keys
+    │   ├── InvitationInvalid               the code is wrong, used, withdrawn or too old
     │   └── SubjectTokenRejected            the token brought for exchange is not trusted
     ├── NotFound                          decide
     │   ├── MachineNotFound
@@ -18,15 +23,23 @@
     │   ├── InstanceNotFound
     │   ├── IndexNotFound                   indexes are named when a machine is created
     │   ├── TimerNotFound                   it has fired, was cancelled, or never was
-    │   └── DeadLetterNotFound              it was retried or discarded
+    │   ├── DeadLetterNotFound              it was retried or discarded
+    │   ├── MemberNotFound
+    │   ├── InvitationNotFound              it was taken up or withdrawn
+    │   ├── KeyNotFound
+    │   ├── IdentityProviderNotFound
+    │   ├── TokenProviderNotFound
+    │   └── AccessTokenNotFound
     ├── AlreadyExists                     decide
     │   ├── MachineExists
-    │   └── InstanceExists
+    │   ├── InstanceExists
+    │   └── MemberExists
     ├── FailedPrecondition                change the state first
     │   ├── NoCurrentVersion                upload a version first
     │   ├── MachineHasInstances             delete them first
     │   ├── InstanceEnded                   it takes no more events
     │   ├── InstancePaused                  resume it, or wait until somebody does
+    │   ├── LastOwner                       make somebody else an owner first
     │   ├── DeadLetterNotRetryable          what it needs is gone
     │   └── MachineFault                    the machine's own code failed; nothing changed
     ├── Aborted                           read again, then retry
@@ -38,8 +51,10 @@
     ├── ResourceExhausted                 back off
     │   ├── MailboxFull                     too many events are waiting for the instance
     │   ├── RateLimited                     too many calls in a second
+    │   ├── AccessFull                      delete some keys, invitations, providers or tokens
     │   └── SubscriberTooSlow               resume from the last token
     ├── Unavailable                       already retried; retry later with the same request id
+    │   └── IdentityProviderUnavailable     its keys cannot be read now
     ├── DeadlineExceeded (TimeoutError)   the outcome of a write is unknown; retry with the same request id
     └── Internal                          report it
 
@@ -122,6 +137,10 @@ class RequestIdReused(InvalidArgument):
     """The request id was used before for another request."""
 
 
+class OrgNotChosen(InvalidArgument):
+    """The caller belongs to several organisations, or to none: name one."""
+
+
 class ModuleRejected(InvalidArgument):
     """The uploaded module is not a usable machine; `reason` and `metadata` (line, export, …) say why."""
 
@@ -140,6 +159,10 @@ class TokenExpired(Unauthenticated):
     """The token's time is over."""
 
 
+class AccessRevoked(Unauthenticated):
+    """What the token gave access to was taken back or changed while the stream was open."""
+
+
 class PermissionDenied(StatewardError):
     """The caller may not do this."""
 
@@ -152,6 +175,18 @@ class RejectedByMachineAuthorizer(PermissionDenied):
 
 class ScopeMissing(PermissionDenied):
     """The token lacks the scope named in `metadata["scope"]`."""
+
+
+class OrgNotFound(PermissionDenied):
+    """There is no such organisation, as far as this caller can see."""
+
+
+class PersonRequired(PermissionDenied):
+    """The call is for people; the token was signed by a key."""
+
+
+class InvitationInvalid(PermissionDenied):
+    """The invitation's code is wrong, used or withdrawn, or its time is over."""
 
 
 class SubjectTokenRejected(PermissionDenied):
@@ -188,6 +223,30 @@ class DeadLetterNotFound(NotFound):
     """The instance has no such dead letter: it was retried or discarded, or never was."""
 
 
+class MemberNotFound(NotFound):
+    """The organisation has no such member."""
+
+
+class InvitationNotFound(NotFound):
+    """The organisation has no such invitation: it was taken up or withdrawn."""
+
+
+class KeyNotFound(NotFound):
+    """The organisation has no such key."""
+
+
+class IdentityProviderNotFound(NotFound):
+    """The organisation has no such identity provider."""
+
+
+class TokenProviderNotFound(NotFound):
+    """The organisation has no such token provider."""
+
+
+class AccessTokenNotFound(NotFound):
+    """The caller has no such access token."""
+
+
 class AlreadyExists(StatewardError):
     """The name is taken."""
 
@@ -200,6 +259,10 @@ class MachineExists(AlreadyExists):
 
 class InstanceExists(AlreadyExists):
     """An instance of this name exists."""
+
+
+class MemberExists(AlreadyExists):
+    """The person is a member already."""
 
 
 class FailedPrecondition(StatewardError):
@@ -222,6 +285,10 @@ class InstanceEnded(FailedPrecondition):
 
 class InstancePaused(FailedPrecondition):
     """The instance is paused and takes no events until it is resumed."""
+
+
+class LastOwner(FailedPrecondition):
+    """Nobody would be left to own the organisation: make somebody else an owner first."""
 
 
 class DeadLetterNotRetryable(FailedPrecondition):
@@ -274,6 +341,10 @@ class MailboxFull(ResourceExhausted):
     """The instance has too many events waiting."""
 
 
+class AccessFull(ResourceExhausted):
+    """There are as many keys, invitations, providers or access tokens as there may be."""
+
+
 class RateLimited(ResourceExhausted):
     """Too many calls in a second: with the key, of the organisation, or from this address without a token."""
 
@@ -288,6 +359,10 @@ class Unavailable(StatewardError):
     code = Code.UNAVAILABLE
 
 
+class IdentityProviderUnavailable(Unavailable):
+    """The keys of the identity provider cannot be read now."""
+
+
 class DeadlineExceeded(StatewardError, TimeoutError):
     """The time for the call is over."""
 
@@ -298,78 +373,3 @@ class Internal(StatewardError):
     """A bug; `metadata["error_id"]` finds it in the server's log."""
 
     code = Code.INTERNAL
-
-
-_CODE_CLASSES: tuple[type[StatewardError], ...] = (
-    InvalidArgument,
-    Unauthenticated,
-    PermissionDenied,
-    NotFound,
-    AlreadyExists,
-    FailedPrecondition,
-    Aborted,
-    OutOfRange,
-    ResourceExhausted,
-    Unavailable,
-    DeadlineExceeded,
-    Internal,
-)
-_BY_CODE: dict[Code, type[StatewardError]] = {cls.code: cls for cls in _CODE_CLASSES}
-
-_BY_REASON: dict[str, type[StatewardError]] = {
-    "INVALID_NAME": InvalidName,
-    "REQUEST_ID_REUSED": RequestIdReused,
-    "MODULE_SYNTAX_ERROR": ModuleRejected,
-    "MODULE_LOAD_FAILED": ModuleRejected,
-    "MODULE_EXPORT_MISSING": ModuleRejected,
-    "MODULE_XSTATE_UNSUPPORTED": ModuleRejected,
-    "MODULE_TIMED_OUT": ModuleRejected,
-    "MODULE_OUT_OF_MEMORY": ModuleRejected,
-    "MODULE_TOO_LARGE": ModuleRejected,
-    "MODULE_ENCODING": ModuleRejected,
-    "TOKEN_EXPIRED": TokenExpired,
-    "SCOPE_MISSING": ScopeMissing,
-    "REJECTED_BY_MACHINE_AUTHORIZER": RejectedByMachineAuthorizer,
-    "SUBJECT_TOKEN_REJECTED": SubjectTokenRejected,
-    "MACHINE_NOT_FOUND": MachineNotFound,
-    "VERSION_NOT_FOUND": VersionNotFound,
-    "INSTANCE_NOT_FOUND": InstanceNotFound,
-    "INDEX_NOT_FOUND": IndexNotFound,
-    "TIMER_NOT_FOUND": TimerNotFound,
-    "DEAD_LETTER_NOT_FOUND": DeadLetterNotFound,
-    "MACHINE_EXISTS": MachineExists,
-    "INSTANCE_EXISTS": InstanceExists,
-    "NO_CURRENT_VERSION": NoCurrentVersion,
-    "MACHINE_HAS_INSTANCES": MachineHasInstances,
-    "INSTANCE_ENDED": InstanceEnded,
-    "INSTANCE_PAUSED": InstancePaused,
-    "DEAD_LETTER_NOT_RETRYABLE": DeadLetterNotRetryable,
-    "MACHINE_THREW": MachineFault,
-    "MACHINE_LOOPED": MachineFault,
-    "MACHINE_TIMED_OUT": MachineFault,
-    "MACHINE_OUT_OF_MEMORY": MachineFault,
-    "CONTEXT_TOO_LARGE": MachineFault,
-    "CONTEXT_NOT_JSON": MachineFault,
-    "INDEX_TOO_LARGE": MachineFault,
-    "EVENT_UNSERIALIZABLE": MachineFault,
-    "MESSAGE_INVALID": MachineFault,
-    "UNKNOWN_EFFECT": MachineFault,
-    "REVISION_MISMATCH": RevisionMismatch,
-    "STORE_CONFLICT": StoreConflict,
-    "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
-    "RESUME_TOKEN_DIVERGED": ResumeTokenDiverged,
-    "RESUME_TOKEN_INVALID": ResumeTokenInvalid,
-    "MAILBOX_FULL": MailboxFull,
-    "RATE_LIMITED": RateLimited,
-    "SUBSCRIBER_TOO_SLOW": SubscriberTooSlow,
-}
-
-
-def error_class(code: Code, reason: str) -> type[StatewardError]:
-    """Return the narrowest class for a code and reason; the root for codes outside the contract.
-
-    A reason counts only under its own code, so that `except FailedPrecondition` never misses one.
-    """
-    by_code = _BY_CODE.get(code, StatewardError)
-    by_reason = _BY_REASON.get(reason, by_code)
-    return by_reason if issubclass(by_reason, by_code) else by_code
