@@ -148,9 +148,11 @@ class FakeServer:
 
     async def answer(self, method: str, request: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         answer = self.take(method, request, context)
+        if callable(answer):
+            answer = await answer(request)
         if isinstance(answer, Refusal):
             await answer.raise_in(context)
-        return await answer(request) if callable(answer) else answer
+        return answer
 
     async def play(
         self, method: str, request: object, context: grpc.aio.ServicerContext[Any, Any]
@@ -239,6 +241,9 @@ class Accounts(account_service_pb2_grpc.AccountServiceServicer):
         self.fake = fake
 
     WhoAmI = scripted("WhoAmI")
+    CreateAccessToken = scripted("CreateAccessToken")
+    ListAccessTokens = scripted("ListAccessTokens")
+    DeleteAccessToken = scripted("DeleteAccessToken")
 
 
 class Tokens(token_service_pb2_grpc.TokenServiceServicer):

@@ -9,7 +9,9 @@ import pytest
 from tests.sdk.fakes import Refusal, Watched, instance, listed, machine_version
 from tests.sdk.fakes import machine as machine_message
 
-from stateward import IndexCondition, IndexEntry, IndexNotFound, MachineFault, blocking, errors
+from stateward import IndexCondition, IndexEntry, IndexNotFound, MachineFault, blocking
+from stateward._reasons import error_class
+from stateward.errors import Code
 from stateward.v1 import instance_pb2, instance_service_pb2, machine_service_pb2
 
 SELECTORS = {"owner": "$.public.owner"}
@@ -93,8 +95,8 @@ async def test_refusals_have_their_classes(server, machine) -> None:
     server.will("QueryIndex", Refusal(grpc.StatusCode.NOT_FOUND, "INDEX_NOT_FOUND"))
     with pytest.raises(IndexNotFound):
         await anext(machine.query("owner"))
-    code = errors.Code.FAILED_PRECONDITION
-    assert errors.error_class(code, "INDEX_TOO_LARGE") is MachineFault
+    code = Code.FAILED_PRECONDITION
+    assert error_class(code, "INDEX_TOO_LARGE") is MachineFault
 
 
 async def test_a_script_asks_without_awaiting(server) -> None:
