@@ -1,3 +1,4 @@
+// @ts-self-types="./index.d.ts"
 /**
  * Other instances, as machines of XState 5 see them. Depends on nothing: what these functions return is plain
  * data and plain actor logic, which the server knows by its `type`.

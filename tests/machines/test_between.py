@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deno import find_deno_bin  # type: ignore[import-untyped]  # the package has no stubs
 from tests.machines.features import DIFFERENCES, covers
 from tests.machines.kit import ROOT, trace
 from tests.machines.native import Native
@@ -306,6 +308,45 @@ async def test_a_late_shipment_says_so(shop: tuple[Lab, Shop]) -> None:
     await here.order.send("PAY", auth=CUSTOMER)
     await lab.advance("3d")
     assert here.order.public["late"] is True
+
+
+ALONE = f"""
+import {{ createActor }} from "xstate";
+import order from "{(PAIR / "order.ts").as_uri()}";
+import shipment from "{(PAIR / "shipment.ts").as_uri()}";
+const sold: unknown[] = [];
+const actor = createActor(order.provide({{ actors: {{ shipment }} }}), {{
+  input: {{ id: "one", address: "Main St 1" }},
+  inspect: (told) => {{ if (told.type === "@xstate.event" && told.event.type === "SOLD") sold.push(told.event); }},
+}}).start();
+actor.send({{ type: "PAY" }});
+const child = actor.getSnapshot().children.shipment!;
+actor.send({{ type: "MOVE", address: "Side St 2" }});
+child.send({{ type: "PICKED_UP", tracking: "T1" }});
+child.send({{ type: "DELIVERED", signedBy: "Ann" }});
+const still = createActor(order, {{ input: {{ id: "two", address: "" }} }}).start();
+still.send({{ type: "PAY" }});
+const at: unknown = still.getSnapshot().children.shipment!.getSnapshot();
+console.log(JSON.stringify([actor.getSnapshot(), sold, still.getSnapshot().value, at]));
+"""
+
+
+def test_the_example_type_checks_and_runs_without_a_server() -> None:
+    """As its first lines tell users to test it; without a stand-in, the child stands still."""
+    config = f"--config={ROOT / 'server' / 'hosts' / 'xstate' / 'deno.json'}"
+    command = (find_deno_bin(), "run", "--quiet", "--check", "--frozen", config, "--allow-env=NODE_ENV", "-")
+    ran = subprocess.run(command, input=ALONE, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    order, sold, value, child = json.loads(ran.stdout)
+    assert order["status"] == "done"
+    assert order["context"]["public"] == {
+        "id": "one",
+        "address": "Side St 2",
+        "tracking": "T1",
+        "signedBy": "Ann",
+    }
+    assert sold == [{"type": "SOLD", "order": "one"}]
+    assert (value, child["status"], child["instance"]) == ("shipping", "active", "shipment-two")
 
 
 # ---------------------------------------------------------------------- against XState in one process

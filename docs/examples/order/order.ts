@@ -2,6 +2,7 @@
 // place: `createActor(order.provide({ actors: { shipment } }))`.
 import { instance, persistent } from "@stateward/machine";
 import { assign, sendTo, setup } from "xstate";
+import type shipment from "./shipment.ts";
 
 type Auth = { role?: string; stateBackedSender?: { machineName: string } };
 type Asked = { authContext: Auth };
@@ -26,7 +27,7 @@ export default setup({
       | { type: "LATE" };
   },
   actors: {
-    shipment: persistent<{ order: string; address: string }>({
+    shipment: persistent<typeof shipment>({
       machine: "shipment",
       instance: ({ order }) => `shipment-${order}`,
     }),
