@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Measure the SQLite store: CPU per transition and latency of `apply`, for batches of 1, 16 and 64 commits.
 
-Usage: scripts/bench_store.py [--seconds 2] [--instances 1000] [--context 400] [--busy] [--directory DIR]
+Usage: scripts/bench_store.py [--seconds 2] [--instances 1000] [--context 400] [--timers] [--index] [--busy]
   --context N   bytes of context in each snapshot
   --timers      each transition also replaces a timer
+  --index       each transition also moves its instance in an index
   --busy        keep the event loop's thread spinning meanwhile, as a loaded server does
+  --directory D the disk to measure, by default that of the working directory
 Commits of a batch are of different instances, chosen at random; each transition carries a request id.
 """
 
@@ -21,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stateward_server.model.index import NO_ENTRIES
 from stateward_server.model.ledger import (
     Cause,
     Commit,
@@ -55,11 +58,12 @@ class Now:
 class Load:
     """Instances that take turns, each at the revision it has reached."""
 
-    def __init__(self, instances: list[Instance], context: int, timers: bool) -> None:
+    def __init__(self, instances: list[Instance], context: int, *, timers: bool, index: bool) -> None:
         self._instances = instances
         self._revisions = [0] * len(instances)
         self._snapshot = f'{{"value":{VIEW.value_json},"context":{{"note":"{"x" * context}"}}}}'
         self._timers = timers
+        self._index = index
 
     def batch(self, places: list[int]) -> list[Commit]:
         return [self._commit(place) for place in places]
@@ -79,6 +83,7 @@ class Load:
             VIEW,
             VERSION,
             request,
+            frozenset({("due", f"{random.getrandbits(32):08x}")}) if self._index else NO_ENTRIES,
         )
         timers = (TimerRow(uid, "t", 1_700_000_000_000 + base, "{}", None),) if self._timers else ()
         return Commit(self._instances[place], base, (step,), timers, ())
@@ -127,7 +132,7 @@ async def run(options: argparse.Namespace, directory: Path) -> None:
             InstanceKey(ORG, MACHINE, InstanceName(f"order-{number}")) for number in range(options.instances)
         ]
         instances = [Instance(await store.allocate_uid(), key, VERSION, 0) for key in keys]
-        load = Load(instances, options.context, options.timers)
+        load = Load(instances, options.context, timers=options.timers, index=options.index)
         for start in range(0, len(instances), 100):
             await store.apply(load.batch(list(range(start, min(start + 100, len(instances))))))
         with spinning(options.busy):
@@ -145,6 +150,7 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=1000)
     parser.add_argument("--context", type=int, default=400)
     parser.add_argument("--timers", action="store_true")
+    parser.add_argument("--index", action="store_true")
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--directory", type=Path, default=Path())
     options = parser.parse_args()

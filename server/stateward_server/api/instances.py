@@ -82,12 +82,12 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         if request.page_token:
             value, name = self._pages.decode(listing, request.page_token)
             after = (value, name)
-        found = await self._query.index(org, machine, query, after, size + 1)
-        page = fitting((convert_index.entry(each) for each in found), size)
-        last = found[len(page) - 1] if len(page) < len(found) else None
+        found, more = await self._query.index(org, machine, query, after, size)
+        last = found[-1] if more else None
         place = [last.value, last.loaded.instance.key.name] if last else []
         return pb.QueryIndexResponse(
-            entries=page, next_page_token=self._pages.encode(listing, place) if last else ""
+            entries=map(convert_index.entry, found),
+            next_page_token=self._pages.encode(listing, place) if last else "",
         )
 
     async def DeleteInstance(

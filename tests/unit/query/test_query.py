@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stateward_server.model.errors import NotFound
+from stateward_server.model.index import IndexQuery
 from stateward_server.model.ledger import Cause, Commit, Instance, InstanceKey, Transition
 from stateward_server.model.machine import Machine
 from stateward_server.model.names import OrgId, VersionId, instance_name, machine_name
@@ -65,6 +68,28 @@ async def test_large_ones_come_in_smaller_portions(monkeypatch: pytest.MonkeyPat
         assert 1 <= len(found) <= 3
         seen += [each.revision for each in found]
     assert seen == list(range(1, 11))
+
+
+async def test_entries_of_an_index_come_in_portions_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(query, "_ROOM", 1_000)
+    store = MemoryStore(clock=ManualClock(), entropy=SeededEntropy())
+    await store.create_machine(Machine(KEY.org, KEY.machine, None, 0, ("owner",)), None)
+    view = View('"a"', ("a",), (), None, Status.ACTIVE, settled=True)
+    for number in range(10):
+        key = replace(KEY, name=instance_name(f"i{number}"))
+        entries = frozenset({("owner", f"{number % 2}")})
+        entry = Transition(1, 1, 0, Cause.CREATED, '""', " " * 500, view, VERSION, None, entries)
+        head = Instance(await store.allocate_uid(), key, VERSION, 0)
+        await store.apply([Commit(head, 0, (entry,), (), ())])
+    lists = Query(store, store, store, store)
+    seen: list[tuple[str, str]] = []
+    more = True
+    while more:
+        place = seen[-1] if seen else None
+        found, more = await lists.index(KEY.org, KEY.machine, IndexQuery("owner"), place, 100)
+        assert 1 <= len(found) <= 2
+        seen += [(each.value, each.loaded.instance.key.name) for each in found]
+    assert seen == [(f"{odd}", f"i{number}") for odd in (0, 1) for number in range(odd, 10, 2)]
 
 
 async def test_what_is_not_there_has_no_lists():
