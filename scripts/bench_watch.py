@@ -90,10 +90,13 @@ def talking(*command: str, log: IO[bytes]) -> Iterator[Talk]:
 
 
 @contextmanager
-def load(target: str, token: str, *, streams: int, instances: int, log: IO[bytes]) -> Iterator[Talk]:
+def load(
+    target: str, token: str, *, streams: int, instances: int, together: bool = False, log: IO[bytes]
+) -> Iterator[Talk]:
     """Run subscribers, and wait until all have their first state."""
     command = [sys.executable, str(SCRIPTS / "bench_watch_load.py"), "--target", target, "--token", token]
     command += ["--streams", str(streams), "--instances", str(instances)]
+    command += ["--together"] if together else []
     with talking(*command, log=log) as talk:
         talk.hear()
         yield talk
@@ -123,17 +126,26 @@ def floor(rows: list[Row], streams: int, log: IO[bytes]) -> None:
 
 
 def measured(
-    rows: list[Row], server: int, target: str, token: str, *, streams: int, instances: int, log: IO[bytes]
+    rows: list[Row],
+    server: int,
+    target: str,
+    token: str,
+    *,
+    streams: int,
+    instances: int,
+    together: bool = False,
+    log: IO[bytes],
 ) -> None:
     """Measure one kind of load: few events, so that each is a burst of its own, then as many as will go."""
     each = streams // instances
     where = "1 instance" if instances == 1 else f"{instances:,} instances"
+    what = "1 stream of all" if together else f"{streams:,} streams on"
     paced, paced_callers = (15, 1) if instances == 1 else (400, 4)
     full, full_callers = (300, 32) if instances == 1 else (6_000, 64)
-    with load(target, token, streams=streams, instances=instances, log=log) as subscribers:
+    with load(target, token, streams=streams, instances=instances, together=together, log=log) as subscribers:
         for label, events, callers, pause in (
-            (f"{streams:,} streams on {where}, paced", paced, paced_callers, 0.2 if each > 1 else 0.01),
-            (f"{streams:,} streams on {where}, as fast as it goes", full, full_callers, 0.0),
+            (f"{what} {where}, paced", paced, paced_callers, 0.2 if each > 1 else 0.01),
+            (f"{what} {where}, as fast as it goes", full, full_callers, 0.0),
         ):
             before = cpu_seconds(server)
             report = subscribers.ask(send=events, callers=callers, pause=pause, subscribers=each)
@@ -174,12 +186,14 @@ def main() -> None:
                     target = json.loads(process.stdout.readline())["grpc"]
                     asyncio.run(prepare(data / "admin.json", streams))
                     token = json.loads((data / "admin.json").read_text())["token"]
-                    idle = idling(process.pid, target, token, streams, log)
-                    for instances in (1, streams):
+                    server = (process.pid, target, token)
+                    idle = idling(*server, streams, log)
+                    for instances, together in ((1, False), (streams, False), (streams, True)):
                         measured(
-                            *(rows, process.pid, target, token),
+                            *(rows, *server),
                             streams=streams,
                             instances=instances,
+                            together=together,
                             log=log,
                         )
                 finally:

@@ -36,12 +36,17 @@ class Tally:
 
 
 class Streams:
-    """Many subscribers, each with a stream of its own, all on one connection."""
+    """Many subscribers on one connection, each with a stream of its own or all on one."""
 
     def __init__(self, channel: grpc.aio.Channel, metadata: Any) -> None:
         self._open = channel.unary_stream(
             "/stateward.v1.SubscriptionService/WatchInstance",
             request_serializer=pb.WatchInstanceRequest.SerializeToString,
+            response_deserializer=lambda raw: raw,
+        )
+        self._open_many = channel.stream_stream(
+            "/stateward.v1.SubscriptionService/WatchInstances",
+            request_serializer=pb.WatchInstancesRequest.SerializeToString,
             response_deserializer=lambda raw: raw,
         )
         self._metadata = metadata
@@ -53,18 +58,29 @@ class Streams:
         """Count what one stream brings."""
         request = pb.WatchInstanceRequest(name=name, mode=pb.WATCH_MODE_EVERY_TRANSITION)
         async for raw in self._open(request, metadata=self._metadata):
-            frame = pb.WatchInstanceResponse.FromString(raw)
-            now = time.time()
-            tally = self.tally
-            tally.frames += 1
-            tally.bytes += len(raw)
-            for state in frame.changes.states:
-                tally.updates += 1
-                moment = state.update_time
-                tally.delays.append((now - moment.seconds) * 1000 - moment.nanos / 1_000_000)
-            if frame.HasField("snapshot"):
-                self.begun += 1
-            self.arrived.set()
+            self._count(raw, pb.WatchInstanceResponse.FromString(raw))
+
+    async def watch_many(self, names: list[str]) -> None:
+        """Count what one stream of many watches brings."""
+        call = self._open_many(metadata=self._metadata)
+        for name in names:
+            add = pb.WatchAdd(name=name, mode=pb.WATCH_MODE_EVERY_TRANSITION)
+            await call.write(pb.WatchInstancesRequest(add=add))
+        async for raw in call:
+            self._count(raw, pb.WatchInstancesResponse.FromString(raw))
+
+    def _count(self, raw: bytes, frame: pb.WatchInstanceResponse | pb.WatchInstancesResponse) -> None:
+        now = time.time()
+        tally = self.tally
+        tally.frames += 1
+        tally.bytes += len(raw)
+        for state in frame.changes.states:
+            tally.updates += 1
+            moment = state.update_time
+            tally.delays.append((now - moment.seconds) * 1000 - moment.nanos / 1_000_000)
+        if frame.HasField("snapshot"):
+            self.begun += 1
+        self.arrived.set()
 
     async def until(self, updates: int) -> None:
         """Return once so many updates have come."""
@@ -127,11 +143,14 @@ async def run(options: argparse.Namespace) -> None:
         names = [f"machines/bench/instances/{number}" for number in range(options.instances)]
         # A stream that ends ends everything.
         async with asyncio.TaskGroup() as tasks:
-            watching = [
-                tasks.create_task(streams.watch(names[number % len(names)]))
-                for number in range(options.streams)
-            ]
-            while streams.begun < options.streams:
+            if options.together:
+                watching = [tasks.create_task(streams.watch_many(names))]
+            else:
+                watching = [
+                    tasks.create_task(streams.watch(names[number % len(names)]))
+                    for number in range(options.streams)
+                ]
+            while streams.begun < (len(names) if options.together else options.streams):
                 streams.arrived.clear()
                 await streams.arrived.wait()
             print("warm", flush=True)
@@ -149,6 +168,7 @@ def main() -> None:
     parser.add_argument("--token", default="")
     parser.add_argument("--streams", type=int, required=True)
     parser.add_argument("--instances", type=int, required=True)
+    parser.add_argument("--together", action="store_true", help="all watches on one stream")
     uvloop.run(run(parser.parse_args()))
 
 
