@@ -226,7 +226,7 @@ def _api(core: _Core) -> ApiServer:
     providers = Providers(store, keys, seals, clock, key_sets.objection)
     servicers = (
         MachineServicer(machines, outcomes, pages),
-        InstanceServicer(engine, machines, query, outcomes, pages),
+        InstanceServicer(engine, machines, query, outcomes, pages, readers=readers),
         SubscriptionServicer(Watch(sources), MachineWatch(sources), query, store.identity.epoch),
         DeadLetterServicer(engine.letters, query, outcomes, pages),
         LimitsServicer(core.limits),

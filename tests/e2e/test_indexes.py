@@ -29,7 +29,7 @@ from stateward import (
     Synced,
     tokens,
 )
-from stateward.v1 import instance_service_pb2
+from stateward.v1 import instance_service_pb2, key_service_pb2, key_service_pb2_grpc
 
 SELECTORS = {"owner": "$.secret", "note": "$.seen"}
 
@@ -164,14 +164,31 @@ async def test_a_page_token_belongs_to_its_query(client: Client, wire: Raw) -> N
 # ------------------------------------------------------------------ who may
 
 
-async def test_end_users_do_not_see_values_of_indexes(server: Server, client: Client) -> None:
+async def test_end_users_find_what_they_may_read(server: Server, machine: Machine) -> None:
+    await put(machine, a="ann", b="bob", c="cid")
+    profile = server.profile
+    for sub, found in (("ann", ["a", "b", "c"]), ("stranger", [])):
+        token = tokens.sign(profile["key_id"], profile["key_secret"], {"sub": sub})
+        async with server.client(token=token) as user:
+            assert await names(user.machine(machine.name), "owner", page_size=2) == found
+
+
+async def test_values_of_indexes_need_a_scope(server: Server, client: Client) -> None:
     machine = await indexed(client)
-    await put(machine, a="ann")
-    token = tokens.sign(server.profile["key_id"], server.profile["key_secret"], {"sub": "ann"})
+    async with grpc.aio.insecure_channel(server.grpc) as channel:
+        made = await key_service_pb2_grpc.KeyServiceStub(channel).CreateKey(
+            key_service_pb2.CreateKeyRequest(scopes=["instances.read", "state.read"]),
+            metadata=(("authorization", f"Bearer {server.profile['token']}"),),
+        )
+    token = tokens.sign(made.key.name.rpartition("/")[2], made.secret, {"sub": "ann"})
     async with server.client(token=token) as user:
-        with pytest.raises(ScopeMissing) as caught:
+        with pytest.raises(ScopeMissing) as asked:
             await names(user.machine(machine.name), "owner")
-    assert caught.value.metadata == {"scope": "indexes.read"}
+        watching = user.machine(machine.name).watch(indexes=[IndexCondition("owner", "=", "ann")])
+        with pytest.raises(ScopeMissing) as watched:
+            await next_of(watching)
+        assert isinstance(await next_of(user.machine(machine.name).watch()), Synced)
+    assert asked.value.metadata == watched.value.metadata == {"scope": "indexes.read"}
 
 
 async def next_of(watch: MachineWatch) -> MachineEvent:

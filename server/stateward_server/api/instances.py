@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import compress
+
 from stateward.v1 import instance_service_pb2 as pb
 from stateward.v1 import instance_service_pb2_grpc as rpc
 from stateward_server.api import convert, convert_index, convert_mail
@@ -15,23 +18,35 @@ from stateward_server.api.paths import (
     parse_timer,
     parse_version,
 )
+from stateward_server.auth.scopes import LISTS
 from stateward_server.catalog.catalog import Machines
 from stateward_server.engine.engine import Engine
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.ledger import InstanceKey
 from stateward_server.model.names import MachineName, VersionId, instance_name
+from stateward_server.model.principal import Principal
+from stateward_server.ports.store import Found
 from stateward_server.query.query import Query
+from stateward_server.watch.readers import Readers
 
 
 class InstanceServicer(rpc.InstanceServiceServicer):
     """Converts, calls one room, converts back."""
 
     def __init__(
-        self, engine: Engine, machines: Machines, query: Query, outcomes: Outcomes, pages: PageTokens
+        self,
+        engine: Engine,
+        machines: Machines,
+        query: Query,
+        outcomes: Outcomes,
+        pages: PageTokens,
+        *,
+        readers: Readers,
     ) -> None:
         self._engine = engine
         self._machines = machines
         self._query = query
+        self._readers = readers
         self._outcomes = outcomes
         self._pages = pages
 
@@ -71,7 +86,8 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         )
 
     async def QueryIndex(self, request: pb.QueryIndexRequest, _context: Context) -> pb.QueryIndexResponse:
-        org = caller.get().org
+        who = caller.get()
+        org = who.org
         machine = parse_machine(request.parent, "parent")
         query = convert_index.query(request)
         size = page_size(request.page_size)
@@ -86,9 +102,18 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         last = found[-1] if more else None
         place = [last.value, last.loaded.instance.key.name] if last else []
         return pb.QueryIndexResponse(
-            entries=map(convert_index.entry, found),
+            entries=[convert_index.entry(each) for each in await self._shown(found, who)],
             next_page_token=self._pages.encode(listing, place) if last else "",
         )
+
+    async def _shown(self, found: Sequence[Found], who: Principal) -> Sequence[Found]:
+        """Leave out instances that the machine does not show to a caller who may not list them all."""
+        if LISTS in who.scopes:
+            return found
+        states = [(each.loaded.instance, each.loaded.last) for each in found]
+        await self._readers.ask(states, who.auth_json)
+        allowed = [await self._readers.allows(*state, who.auth_json) for state in states]
+        return list(compress(found, allowed))
 
     async def DeleteInstance(
         self, request: pb.DeleteInstanceRequest, _context: Context

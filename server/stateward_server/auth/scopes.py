@@ -55,6 +55,10 @@ PRODUCTION: frozenset[str] = frozenset({"events.write", "indexes.read", "instanc
 
 INDEXES = "indexes.read"
 """Needed to see values of indexes, or to choose by them."""
+
+LISTS = "instances.read"
+"""Needed to see which instances a machine has, whatever its allowRead says."""
+
 CI: frozenset[str] = frozenset(
     {"machine-versions.read", "machine-versions.write", "machines.read", "machines.write"}
 )

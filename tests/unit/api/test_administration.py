@@ -28,6 +28,7 @@ from stateward_server.model.principal import Principal
 from stateward_server.model.step import Ref, SendTo, SetTimer
 from stateward_server.query.query import Query
 from stateward_server.testing.clock import SeededEntropy
+from stateward_server.watch.readers import Readers
 
 PATH = "machines/m/instances/i"
 NOBODY = cast("Context", None)
@@ -74,7 +75,9 @@ async def desk() -> AsyncIterator[Desk]:
         machines = Machines(here.store, cast("Any", here.host), here.clock, SeededEntropy())
         yield Desk(
             here,
-            InstanceServicer(here.engine, machines, query, outcomes, pages),
+            InstanceServicer(
+                here.engine, machines, query, outcomes, pages, readers=Readers(here.engine.may_read)
+            ),
             DeadLetterServicer(here.engine.letters, query, outcomes, pages),
         )
 

@@ -310,7 +310,7 @@ class QueryIndexResponse(message.Message):
     """Empty on the last page."""
     @builtins.property
     def entries(self) -> containers.RepeatedCompositeFieldContainer[instance_pb2.IndexEntry]:
-        """Entries in order. An instance that moves in the index between two pages can be missed, or come twice."""
+        """Entries in order; a page may have fewer than asked for, or none, and yet not be the last. An instance that moves in the index between two pages can be missed, or come twice."""
 
     def __init__(
         self,

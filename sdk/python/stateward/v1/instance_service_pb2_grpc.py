@@ -118,9 +118,9 @@ class InstanceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QueryIndex(self, request, context):
-        """List the entries of an index by value, then by instance. Shows no state, so `allowRead` is not asked; values may
-        come from private context, which is why the call needs a scope of its own, `indexes.read`.
-        NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
+        """List the entries of an index by value, then by instance. Values may come from private context, so the call needs a
+        scope of its own, `indexes.read`. Who has `instances.read` too gets every entry; for others `allowRead` is asked, and
+        instances that it refuses are left out. NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -23,9 +23,9 @@ class InstanceServiceStub:
     ListInstances: aio.UnaryUnaryMultiCallable[instance_service_pb2.ListInstancesRequest, instance_service_pb2.ListInstancesResponse]
     """List a machine's instances, oldest first."""
     QueryIndex: aio.UnaryUnaryMultiCallable[instance_service_pb2.QueryIndexRequest, instance_service_pb2.QueryIndexResponse]
-    """List the entries of an index by value, then by instance. Shows no state, so `allowRead` is not asked; values may
-    come from private context, which is why the call needs a scope of its own, `indexes.read`.
-    NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
+    """List the entries of an index by value, then by instance. Values may come from private context, so the call needs a
+    scope of its own, `indexes.read`. Who has `instances.read` too gets every entry; for others `allowRead` is asked, and
+    instances that it refuses are left out. NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
     """
     DeleteInstance: aio.UnaryUnaryMultiCallable[instance_service_pb2.DeleteInstanceRequest, instance_service_pb2.DeleteInstanceResponse]
     """Delete an instance with its history and timers."""
@@ -77,9 +77,9 @@ class InstanceServiceServicer(metaclass=abc_1.ABCMeta):
         request: instance_service_pb2.QueryIndexRequest,
         context: aio.ServicerContext[instance_service_pb2.QueryIndexRequest, abc.Awaitable[instance_service_pb2.QueryIndexResponse]],
     ) -> abc.Awaitable[instance_service_pb2.QueryIndexResponse]:
-        """List the entries of an index by value, then by instance. Shows no state, so `allowRead` is not asked; values may
-        come from private context, which is why the call needs a scope of its own, `indexes.read`.
-        NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
+        """List the entries of an index by value, then by instance. Values may come from private context, so the call needs a
+        scope of its own, `indexes.read`. Who has `instances.read` too gets every entry; for others `allowRead` is asked, and
+        instances that it refuses are left out. NOT_FOUND / INDEX_NOT_FOUND when the machine has no such index.
         """
 
     @abc_1.abstractmethod
