@@ -23,7 +23,9 @@ EXPORTS = [
     "Aborted",
     "AccessFull",
     "AccessRevoked",
+    "AccessToken",
     "AccessTokenNotFound",
+    "AccessTokens",
     "AlreadyExists",
     "Anonymous",
     "Cause",
@@ -40,8 +42,10 @@ EXPORTS = [
     "Exchange",
     "FailedPrecondition",
     "Identity",
+    "IdentityProviderInfo",
     "IdentityProviderNotFound",
     "IdentityProviderUnavailable",
+    "IdentityProviders",
     "IndexCondition",
     "IndexEntry",
     "IndexNotFound",
@@ -56,10 +60,16 @@ EXPORTS = [
     "Internal",
     "InvalidArgument",
     "InvalidName",
+    "Invitation",
     "InvitationInvalid",
     "InvitationNotFound",
+    "Invitations",
+    "Joined",
     "Json",
+    "Key",
     "KeyNotFound",
+    "KeyUse",
+    "Keys",
     "Language",
     "LastOwner",
     "Left",
@@ -75,14 +85,21 @@ EXPORTS = [
     "MachineVersion",
     "MachineWatch",
     "MailboxFull",
+    "Member",
     "MemberExists",
     "MemberNotFound",
+    "Members",
     "Mode",
     "ModuleRejected",
+    "NewAccessToken",
+    "NewInvitation",
+    "NewKey",
     "NoCurrentVersion",
     "NotFound",
+    "Org",
     "OrgNotChosen",
     "OrgNotFound",
+    "Orgs",
     "OutOfRange",
     "PermissionDenied",
     "PersonRequired",
@@ -113,7 +130,9 @@ EXPORTS = [
     "TimerNotFound",
     "TokenExpired",
     "TokenFunction",
+    "TokenProviderInfo",
     "TokenProviderNotFound",
+    "TokenProviders",
     "Transition",
     "Unauthenticated",
     "Unavailable",
@@ -122,6 +141,16 @@ EXPORTS = [
     "Wait",
     "WatchEvent",
     "Watches",
+]
+
+ACCESS = [
+    stateward.Orgs,
+    stateward.Members,
+    stateward.Invitations,
+    stateward.Keys,
+    stateward.IdentityProviders,
+    stateward.TokenProviders,
+    stateward.AccessTokens,
 ]
 
 
@@ -163,7 +192,7 @@ def test_generated_code_stays_behind_its_border() -> None:
         for path in PACKAGE.glob("*.py")
         if any(name.startswith((".v1", "..v1", "stateward.v1")) for name in imports_of(path))
     }
-    assert users == {"_calls", "_convert", "_frames", "_watch_calls"}
+    assert users == {"_access_calls", "_access_convert", "_calls", "_convert", "_frames", "_watch_calls"}
 
 
 def test_grpc_stays_out_of_the_values() -> None:
@@ -182,6 +211,9 @@ def test_grpc_stays_out_of_the_values() -> None:
         "_wait",
         "_json",
         "_names",
+        "_orgs",
+        "_keys",
+        "_providers",
         "_instance",
         "_machine",
         "_client",
@@ -199,6 +231,7 @@ def test_grpc_stays_out_of_the_values() -> None:
         stateward.MachineWatch,
         stateward.Watches,
         stateward.Listener,
+        *ACCESS,
     ],
 )
 def test_no_public_signature_names_the_wire(cls: type) -> None:
@@ -215,7 +248,7 @@ def test_no_public_signature_names_the_wire(cls: type) -> None:
     "method",
     [
         method
-        for cls in (stateward.Client, stateward.Machine, stateward.Instance)
+        for cls in (stateward.Client, stateward.Machine, stateward.Instance, *ACCESS)
         for name, method in inspect.getmembers(cls, inspect.isroutine)
         if not name.startswith("_")
     ],

@@ -17,16 +17,34 @@ from __future__ import annotations
 from ._client import Client
 from ._credentials import Anonymous, Exchange, TokenFunction
 from ._instance import Instance
+from ._keys import AccessTokens, Keys
 from ._listener import Listener
 from ._machine import Machine
 from ._machine_watch import MachineWatch
+from ._orgs import Invitations, Members, Orgs
 from ._profile import Profile
+from ._providers import IdentityProviders, TokenProviders
 from ._retry import RetryPolicy
 from ._subscription import Subscription
 from ._tls import TLS
 from ._wait import Wait
 from ._watches import Watches
-from .access import Identity, Role
+from .access import (
+    AccessToken,
+    Identity,
+    IdentityProviderInfo,
+    Invitation,
+    Joined,
+    Key,
+    KeyUse,
+    Member,
+    NewAccessToken,
+    NewInvitation,
+    NewKey,
+    Org,
+    Role,
+    TokenProviderInfo,
+)
 from .errors import (
     Aborted,
     AccessFull,
@@ -124,7 +142,9 @@ __all__ = [
     "Aborted",
     "AccessFull",
     "AccessRevoked",
+    "AccessToken",
     "AccessTokenNotFound",
+    "AccessTokens",
     "AlreadyExists",
     "Anonymous",
     "Cause",
@@ -141,8 +161,10 @@ __all__ = [
     "Exchange",
     "FailedPrecondition",
     "Identity",
+    "IdentityProviderInfo",
     "IdentityProviderNotFound",
     "IdentityProviderUnavailable",
+    "IdentityProviders",
     "IndexCondition",
     "IndexEntry",
     "IndexNotFound",
@@ -157,10 +179,16 @@ __all__ = [
     "Internal",
     "InvalidArgument",
     "InvalidName",
+    "Invitation",
     "InvitationInvalid",
     "InvitationNotFound",
+    "Invitations",
+    "Joined",
     "Json",
+    "Key",
     "KeyNotFound",
+    "KeyUse",
+    "Keys",
     "Language",
     "LastOwner",
     "Left",
@@ -176,14 +204,21 @@ __all__ = [
     "MachineVersion",
     "MachineWatch",
     "MailboxFull",
+    "Member",
     "MemberExists",
     "MemberNotFound",
+    "Members",
     "Mode",
     "ModuleRejected",
+    "NewAccessToken",
+    "NewInvitation",
+    "NewKey",
     "NoCurrentVersion",
     "NotFound",
+    "Org",
     "OrgNotChosen",
     "OrgNotFound",
+    "Orgs",
     "OutOfRange",
     "PermissionDenied",
     "PersonRequired",
@@ -214,7 +249,9 @@ __all__ = [
     "TimerNotFound",
     "TokenExpired",
     "TokenFunction",
+    "TokenProviderInfo",
     "TokenProviderNotFound",
+    "TokenProviders",
     "Transition",
     "Unauthenticated",
     "Unavailable",

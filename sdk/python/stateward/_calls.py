@@ -40,11 +40,16 @@ from .v1 import machine_service_pb2 as machines
 from .v1.account_service_pb2 import WhoAmIRequest
 from .v1.account_service_pb2_grpc import AccountServiceStub
 from .v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
+from .v1.identity_provider_service_pb2_grpc import IdentityProviderServiceStub
 from .v1.instance_service_pb2_grpc import InstanceServiceStub
+from .v1.key_service_pb2_grpc import KeyServiceStub
 from .v1.limits_service_pb2 import GetLimitsRequest
 from .v1.limits_service_pb2_grpc import LimitsServiceStub
 from .v1.machine_service_pb2_grpc import MachineServiceStub
+from .v1.member_service_pb2_grpc import MemberServiceStub
+from .v1.org_service_pb2_grpc import OrgServiceStub
 from .v1.subscription_service_pb2_grpc import SubscriptionServiceStub
+from .v1.token_provider_service_pb2_grpc import TokenProviderServiceStub
 from .v1.token_service_pb2 import ExchangeTokenRequest
 from .v1.token_service_pb2_grpc import TokenServiceStub
 
@@ -67,6 +72,11 @@ class Stubs:
         self.subscriptions = SubscriptionServiceStub(channel)
         self.letters = DeadLetterServiceStub(channel)
         self.limits = LimitsServiceStub(channel)
+        self.orgs = OrgServiceStub(channel)
+        self.members = MemberServiceStub(channel)
+        self.keys = KeyServiceStub(channel)
+        self.identity_providers = IdentityProviderServiceStub(channel)
+        self.token_providers = TokenProviderServiceStub(channel)
         self.accounts = AccountServiceStub(channel)
         self.tokens = TokenServiceStub(channel)
 
@@ -96,7 +106,7 @@ class Page(Generic[Item]):
 
 
 def create_machine(machine: str, *, indexes: Sequence[str], request_id: str) -> Call[MachineInfo]:
-    return _call(
+    return unary(
         lambda stubs: stubs.machines.CreateMachine,
         machines.CreateMachineRequest(machine_id=machine, indexes=indexes, request_id=request_id),
         lambda response: _convert.machine(response.machine),
@@ -105,7 +115,7 @@ def create_machine(machine: str, *, indexes: Sequence[str], request_id: str) -> 
 
 
 def get_machine(machine: str) -> Call[MachineInfo]:
-    return _call(
+    return unary(
         lambda stubs: stubs.machines.GetMachine,
         machines.GetMachineRequest(name=machine_path(machine)),
         lambda response: _convert.machine(response.machine),
@@ -113,7 +123,7 @@ def get_machine(machine: str) -> Call[MachineInfo]:
 
 
 def list_machines(page_size: int, page_token: str) -> Call[Page[MachineInfo]]:
-    return _call(
+    return unary(
         lambda stubs: stubs.machines.ListMachines,
         machines.ListMachinesRequest(page_size=page_size, page_token=page_token),
         lambda response: Page([_convert.machine(m) for m in response.machines], response.next_page_token),
@@ -123,7 +133,7 @@ def list_machines(page_size: int, page_token: str) -> Call[Page[MachineInfo]]:
 def set_current_version(machine: str, version: str, *, request_id: str) -> Call[MachineInfo]:
     changed = machine_pb2.Machine(name=machine_path(machine), current_version=version_path(machine, version))
     mask = FieldMask(paths=["current_version"])
-    return _call(
+    return unary(
         lambda stubs: stubs.machines.UpdateMachine,
         machines.UpdateMachineRequest(machine=changed, update_mask=mask, request_id=request_id),
         lambda response: _convert.machine(response.machine),
@@ -132,7 +142,7 @@ def set_current_version(machine: str, version: str, *, request_id: str) -> Call[
 
 
 def delete_machine(machine: str, *, request_id: str) -> Call[None]:
-    return _call(
+    return unary(
         lambda stubs: stubs.machines.DeleteMachine,
         machines.DeleteMachineRequest(name=machine_path(machine), request_id=request_id),
         lambda _: None,
@@ -164,7 +174,7 @@ def upload(
     else:
         # A time in the header would turn the same upload into another request.
         request.module_gzip = gzip.compress(text, mtime=0)
-    return _call(
+    return unary(
         lambda stubs: stubs.machines.CreateMachineVersion,
         request,
         lambda response: _convert.machine_version(response.machine_version),
@@ -173,7 +183,7 @@ def upload(
 
 
 def list_versions(machine: str, page_size: int, page_token: str) -> Call[Page[MachineVersion]]:
-    return _call(
+    return unary(
         lambda stubs: stubs.machines.ListMachineVersions,
         machines.ListMachineVersionsRequest(
             parent=machine_path(machine), page_size=page_size, page_token=page_token
@@ -195,11 +205,11 @@ def create_instance(
         wait=_convert.wait_message(wait),
         request_id=request_id,
     )
-    return _call(lambda stubs: stubs.instances.CreateInstance, request, _convert.created, request_id)
+    return unary(lambda stubs: stubs.instances.CreateInstance, request, _convert.created, request_id)
 
 
 def get_state(machine: str, instance: str) -> Call[State]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.GetInstance,
         instances.GetInstanceRequest(name=instance_path(machine, instance)),
         lambda response: _convert.state(response.instance.state),
@@ -207,7 +217,7 @@ def get_state(machine: str, instance: str) -> Call[State]:
 
 
 def get_info(machine: str, instance: str) -> Call[InstanceInfo]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.GetInstance,
         instances.GetInstanceRequest(name=instance_path(machine, instance)),
         lambda response: _convert.instance_info(response.instance),
@@ -215,7 +225,7 @@ def get_info(machine: str, instance: str) -> Call[InstanceInfo]:
 
 
 def list_instances(machine: str, page_size: int, page_token: str) -> Call[Page[InstanceInfo]]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.ListInstances,
         instances.ListInstancesRequest(
             parent=machine_path(machine), page_size=page_size, page_token=page_token
@@ -246,7 +256,7 @@ def query_index(
     )
     if comparison is not None:
         request.comparison = _convert.comparison_number(comparison)
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.QueryIndex,
         request,
         lambda response: Page([_convert.index_entry(e) for e in response.entries], response.next_page_token),
@@ -263,11 +273,11 @@ def send_event(
         wait=_convert.wait_message(wait),
         request_id=request_id,
     )
-    return _call(lambda stubs: stubs.instances.SendEvent, request, _convert.sent, request_id)
+    return unary(lambda stubs: stubs.instances.SendEvent, request, _convert.sent, request_id)
 
 
 def delete_instance(machine: str, instance: str, *, request_id: str) -> Call[None]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.DeleteInstance,
         instances.DeleteInstanceRequest(name=instance_path(machine, instance), request_id=request_id),
         lambda _: None,
@@ -276,7 +286,7 @@ def delete_instance(machine: str, instance: str, *, request_id: str) -> Call[Non
 
 
 def list_transitions(machine: str, instance: str, page_size: int, page_token: str) -> Call[Page[Transition]]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.ListTransitions,
         instances.ListTransitionsRequest(
             parent=instance_path(machine, instance), page_size=page_size, page_token=page_token
@@ -288,7 +298,7 @@ def list_transitions(machine: str, instance: str, page_size: int, page_token: st
 
 
 def pause_instance(machine: str, instance: str, *, request_id: str) -> Call[InstanceInfo]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.PauseInstance,
         instances.PauseInstanceRequest(name=instance_path(machine, instance), request_id=request_id),
         lambda response: _convert.instance_info(response.instance),
@@ -297,7 +307,7 @@ def pause_instance(machine: str, instance: str, *, request_id: str) -> Call[Inst
 
 
 def resume_instance(machine: str, instance: str, *, request_id: str) -> Call[InstanceInfo]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.ResumeInstance,
         instances.ResumeInstanceRequest(name=instance_path(machine, instance), request_id=request_id),
         lambda response: _convert.instance_info(response.instance),
@@ -306,7 +316,7 @@ def resume_instance(machine: str, instance: str, *, request_id: str) -> Call[Ins
 
 
 def list_timers(machine: str, instance: str, page_size: int, page_token: str) -> Call[Page[Timer]]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.ListTimers,
         instances.ListTimersRequest(
             parent=instance_path(machine, instance), page_size=page_size, page_token=page_token
@@ -316,7 +326,7 @@ def list_timers(machine: str, instance: str, page_size: int, page_token: str) ->
 
 
 def cancel_timer(machine: str, instance: str, timer: str, *, request_id: str) -> Call[None]:
-    return _call(
+    return unary(
         lambda stubs: stubs.instances.CancelTimer,
         instances.CancelTimerRequest(name=timer_path(machine, instance, timer), request_id=request_id),
         lambda _: None,
@@ -328,7 +338,7 @@ def list_letters(
     machine: str, instance: str | None, page_size: int, page_token: str
 ) -> Call[Page[DeadLetter]]:
     parent = machine_path(machine) if instance is None else instance_path(machine, instance)
-    return _call(
+    return unary(
         lambda stubs: stubs.letters.ListDeadLetters,
         letters.ListDeadLettersRequest(parent=parent, page_size=page_size, page_token=page_token),
         lambda response: Page([_convert.letter(m) for m in response.dead_letters], response.next_page_token),
@@ -336,7 +346,7 @@ def list_letters(
 
 
 def retry_letter(machine: str, instance: str, letter: int, *, request_id: str) -> Call[None]:
-    return _call(
+    return unary(
         lambda stubs: stubs.letters.RetryDeadLetter,
         letters.RetryDeadLetterRequest(name=letter_path(machine, instance, letter), request_id=request_id),
         lambda _: None,
@@ -345,7 +355,7 @@ def retry_letter(machine: str, instance: str, letter: int, *, request_id: str) -
 
 
 def discard_letter(machine: str, instance: str, letter: int, *, request_id: str) -> Call[None]:
-    return _call(
+    return unary(
         lambda stubs: stubs.letters.DiscardDeadLetter,
         letters.DiscardDeadLetterRequest(name=letter_path(machine, instance, letter), request_id=request_id),
         lambda _: None,
@@ -354,7 +364,7 @@ def discard_letter(machine: str, instance: str, letter: int, *, request_id: str)
 
 
 def get_limits() -> Call[dict[str, Limit]]:
-    return _call(
+    return unary(
         lambda stubs: stubs.limits.GetLimits,
         GetLimitsRequest(),
         lambda response: {message.name: _convert.limit(message) for message in response.limits},
@@ -362,24 +372,26 @@ def get_limits() -> Call[dict[str, Limit]]:
 
 
 def who_am_i() -> Call[Identity]:
-    return _call(lambda stubs: stubs.accounts.WhoAmI, WhoAmIRequest(), _convert.identity)
+    return unary(lambda stubs: stubs.accounts.WhoAmI, WhoAmIRequest(), _convert.identity)
 
 
 def exchange_token(token_provider: str, subject_token: str) -> Call[tuple[str, float]]:
     """Get a token, and for how many seconds it is valid."""
-    return _call(
+    return unary(
         lambda stubs: stubs.tokens.ExchangeToken,
         ExchangeTokenRequest(token_provider=token_provider, subject_token=subject_token),
         lambda response: (response.access_token, float(response.expires_in)),
     )
 
 
-def _call(
+def unary(
     method: Callable[[Stubs], grpc.aio.UnaryUnaryMultiCallable[Request, Response]],
     request: Request,
     result: Callable[[Response], Result],
     request_id: str | None = None,
 ) -> Call[Result]:
+    """Make a call of a method, its request, and how to read its response."""
+
     async def run(stubs: Stubs, *, timeout: float | None, metadata: Metadata) -> Result:
         return result(await method(stubs)(request, timeout=timeout, metadata=metadata))
 

@@ -16,12 +16,15 @@ from . import _calls
 from ._auth import encode_auth_context
 from ._credentials import Anonymous, Exchange, TokenFunction, credentials
 from ._feed import OnReconnect
+from ._keys import AccessTokens, Keys
 from ._machine import Machine
 from ._names import checked
+from ._orgs import Invitations, Members, Orgs
 from ._pages import walk
 from ._profile import Profile
+from ._providers import IdentityProviders, TokenProviders
 from ._retry import RetryPolicy
-from ._tls import TLS, read, stays_here
+from ._tls import TLS, read
 from ._transport import Caller, Transport
 from ._watch_calls import watch_many
 from ._watches import Watches
@@ -96,20 +99,17 @@ class Client:
             exchange=exchange,
             anonymous=session,
         )
-        nameless = (token, token_provider, exchange, session) == (None,) * 4
-        if not (nameless or tls or allow_plaintext or stays_here(target)):
-            raise ValueError(
-                f"the token would travel unencrypted to {target}: encrypt with tls=True or a TLS, or say "
-                "allow_plaintext=True"
-            )
         transport = Transport(
             target,
             credentials=given,
             org=org,
             tls=read(TLS() if tls is True else tls) if tls else None,
+            allow_plaintext=allow_plaintext,
             retry=retry or RetryPolicy(),
             timeout=timeout,
         )
+        if (token, token_provider, exchange, session) != (None,) * 4:
+            transport.refuse_plaintext("the token")
         return Client(Caller(transport), session_id=session.session_id if session else None)
 
     @classmethod
@@ -182,6 +182,41 @@ class Client:
             timeout: Seconds for the call with all its attempts.
         """
         return await self._caller.call(_calls.get_limits(), timeout)
+
+    @property
+    def orgs(self) -> Orgs:
+        """The caller's organisations: create, look at and change them."""
+        return Orgs(self._caller)
+
+    @property
+    def members(self) -> Members:
+        """The members of the organisation: list them, change their roles, remove them."""
+        return Members(self._caller)
+
+    @property
+    def invitations(self) -> Invitations:
+        """Invitations to the organisation: make, list, withdraw and accept them."""
+        return Invitations(self._caller)
+
+    @property
+    def keys(self) -> Keys:
+        """The organisation's signing keys: make, list and revoke them."""
+        return Keys(self._caller)
+
+    @property
+    def identity_providers(self) -> IdentityProviders:
+        """Whose word the organisation takes about who somebody is: put, list and delete them."""
+        return IdentityProviders(self._caller)
+
+    @property
+    def token_providers(self) -> TokenProviders:
+        """What tokens the organisation gives to whom it knows: put, list and delete them."""
+        return TokenProviders(self._caller)
+
+    @property
+    def access_tokens(self) -> AccessTokens:
+        """The access tokens of the caller, a person: make, list and revoke them."""
+        return AccessTokens(self._caller)
 
     def acting_as(self, auth_context: Mapping[str, object] | None) -> Client:
         """Return a client that acts on somebody's behalf, over the same connection.

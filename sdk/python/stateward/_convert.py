@@ -161,7 +161,7 @@ def state(message: instance_pb2.State) -> State:
         done=message.done,
         status=_STATUS.get(message.status, Status.UNKNOWN),
         settled=message.settled,
-        update_time=_time(message.update_time),
+        update_time=time(message.update_time),
     )
 
 
@@ -169,7 +169,7 @@ def machine(message: machine_pb2.Machine) -> MachineInfo:
     return MachineInfo(
         name=parts(message.name)[0],
         current_version=parts(message.current_version)[1] if message.current_version else None,
-        create_time=_time(message.create_time),
+        create_time=time(message.create_time),
         indexes=tuple(message.indexes),
     )
 
@@ -182,7 +182,7 @@ def machine_version(message: machine_pb2.MachineVersion) -> MachineVersion:
         xstate_version=message.xstate_version,
         client_info=message.client_info,
         source_bytes=message.source_bytes,
-        create_time=_time(message.create_time),
+        create_time=time(message.create_time),
         index_selectors=dict(message.index_selectors),
     )
 
@@ -196,7 +196,7 @@ def instance_info(message: instance_pb2.Instance) -> InstanceInfo:
         revision=message.state.revision,
         status=_STATUS.get(message.state.status, Status.UNKNOWN),
         settled=message.state.settled,
-        create_time=_time(message.create_time),
+        create_time=time(message.create_time),
         paused=message.paused,
     )
 
@@ -208,7 +208,7 @@ def index_entry(message: instance_pb2.IndexEntry) -> IndexEntry:
 def timer(message: instance_pb2.Timer) -> Timer:
     return Timer(
         id=unquote(parts(message.name)[2]),
-        due_time=_time(message.due_time),
+        due_time=time(message.due_time),
         event=decode(message.event_json),
         target=message.target,
     )
@@ -227,7 +227,7 @@ def letter(message: dead_letter_pb2.DeadLetter) -> DeadLetter:
         reason=message.reason,
         message=message.message,
         attempts=message.attempts,
-        create_time=_time(message.create_time),
+        create_time=time(message.create_time),
     )
 
 
@@ -249,7 +249,7 @@ def identity(message: account_service_pb2.WhoAmIResponse) -> Identity:
         role=_ROLE.get(message.role, Role.UNKNOWN),
         scopes=tuple(message.scopes),
         auth_context=decode(message.auth_context_json),
-        expire_time=_time(message.expire_time) if message.HasField("expire_time") else None,
+        expire_time=time(message.expire_time) if message.HasField("expire_time") else None,
     )
 
 
@@ -281,5 +281,5 @@ def sent(message: instance_service_pb2.SendEventResponse) -> Reply:
     )
 
 
-def _time(message: Timestamp) -> datetime:
+def time(message: Timestamp) -> datetime:
     return message.ToDatetime(tzinfo=UTC)

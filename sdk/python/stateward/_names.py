@@ -58,6 +58,11 @@ def token_provider_path(org: str, service: str) -> str:
     return f"orgs/{checked(org, 'organisation')}/tokenProviders/{checked(service, 'service')}"
 
 
+def child(collection: str, name: str, field: str) -> str:
+    """Return the path of something that hangs below nothing else, such as `keys/sbk_…`."""
+    return f"{collection}/{checked(name, field)}"
+
+
 def parts(path: str) -> list[str]:
     """Return the names in a path: `machines/a/versions/b` gives `["a", "b"]`."""
     return path.split("/")[1::2]

@@ -54,6 +54,7 @@ class Transport:
         credentials: Credentials,
         org: str | None,
         tls: Keyring | None,
+        allow_plaintext: bool,
         retry: RetryPolicy,
         timeout: float,
     ) -> None:
@@ -63,6 +64,7 @@ class Transport:
         self._tokens = credentials(self._exchange)
         self._org = org
         self._tls = tls
+        self._private = tls is not None or allow_plaintext or stays_here(target)
         self._channel: grpc.aio.Channel | None = None
         self._stubs: Stubs | None = None
         self._closed = False
@@ -112,6 +114,14 @@ class Transport:
         if isinstance(failure, Unauthenticated):
             self._tokens.refused(token)
         return failure
+
+    def refuse_plaintext(self, what: str) -> None:
+        """Raise ValueError if `what`, a secret, would leave this machine unencrypted."""
+        if not self._private:
+            raise ValueError(
+                f"{what} would travel unencrypted to {self.target}: encrypt with tls=True or a TLS, or say "
+                "allow_plaintext=True"
+            )
 
     def stubs(self) -> Stubs:
         self.raise_if_closed()

@@ -1,12 +1,20 @@
-"""Who may do what, as values. They are immutable and know nothing of the wire."""
+"""Who may do what: organisations and their members, keys, providers and access tokens, as values.
+
+All are immutable and know nothing of the wire. A secret is only in what a call that makes one returns, and
+never in a repr.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Literal, TypeAlias
 
 from .state import Json
+
+KeyUse: TypeAlias = Literal["production", "ci"]
+"""What a key is for, as a set of scopes: an application's end users, or publishing machines."""
 
 
 class Role(Enum):
@@ -40,3 +48,151 @@ class Identity:
     """What machines see as the auth context."""
     expire_time: datetime | None
     """When the token expires, in UTC; None for one that does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """An organisation."""
+
+    id: str
+    """`org_` and 22 characters."""
+    display_name: str
+    """What people call it."""
+    anonymous_access: bool
+    """Whether anyone may get a token without an account."""
+    create_time: datetime
+    """When it was created, in UTC."""
+    role: Role | None
+    """The caller's role in it; None for a token that is not a person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person's place in an organisation."""
+
+    id: str
+    """The person: `usr_` and 22 characters."""
+    display_name: str
+    """What the person is called."""
+    role: Role
+    """What the person may do."""
+    create_time: datetime
+    """When the person joined, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An offer to join an organisation, taken up once by whoever brings its code."""
+
+    id: str
+    """`inv_` and 22 characters."""
+    role: Role
+    """The role of whoever takes it up."""
+    note: str
+    """Whom it is meant for, in the inviter's words."""
+    create_time: datetime
+    """When it was made, in UTC."""
+    expire_time: datetime
+    """When it lapses, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvitation:
+    """An invitation that was made just now, with its code."""
+
+    invitation: Invitation
+    """The invitation."""
+    code: str = field(repr=False)
+    """A secret: whoever has it can join."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What taking up an invitation has brought."""
+
+    org: Org
+    """The organisation one has joined."""
+    member: Member
+    """One's place in it."""
+    access_token: str | None = field(repr=False)
+    """A new person's access token: a secret, shown once. None for somebody who had one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A signing key: whoever has its secret makes tokens of the organisation."""
+
+    id: str
+    """`sbk_` and 22 characters."""
+    display_name: str
+    """What people call it."""
+    scopes: tuple[str, ...]
+    """What its tokens may do, sorted."""
+    create_time: datetime
+    """When it was made, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was made just now, with its secret."""
+
+    key: Key
+    """The key."""
+    secret: str = field(repr=False)
+    """`sbsec_…`, what `stateward.tokens.sign` signs with; shown once."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProviderInfo:
+    """Somebody whose tokens say who a user is; a token's `iss` and `aud` claims choose the provider."""
+
+    id: str
+    """Follows from issuer and audience."""
+    issuer: str | None
+    """The `iss` of its tokens; None matches any."""
+    audience: str | None
+    """The `aud` of its tokens, or one of them; None matches any."""
+    algorithms: tuple[str, ...]
+    """JWA names of the signatures that are accepted."""
+    jwks_url: str | None
+    """Where its keys are published; None where a key was given instead, which is never shown."""
+    mapping: dict[str, Json] = field(hash=False)
+    """How its tokens' claims become those of the identity."""
+    create_time: datetime
+    """When it was first put there, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProviderInfo:
+    """Gives tokens of the organisation to whoever one of its identity providers knows."""
+
+    service: str
+    """Its name."""
+    key: str
+    """The id of the key that signs the tokens, and gives them their scopes."""
+    mapping: dict[str, Json] | None = field(hash=False)
+    """How the identity's claims become those that machines see as authContext; None keeps all of them."""
+    create_time: datetime
+    """When it was first put there, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token of a person, without its secret."""
+
+    id: str
+    """`sat_` and 22 characters."""
+    display_name: str
+    """What people call it."""
+    create_time: datetime
+    """When it was made, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccessToken:
+    """An access token that was made just now, with its secret."""
+
+    access_token: AccessToken
+    """The token, as it is listed."""
+    secret: str = field(repr=False)
+    """The bearer token; shown once."""

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from . import _client, _machine
+from ._blocking_access import Administered
 from ._blocking_instance import Instance
 from ._blocking_streams import Listener, Watches
 from ._credentials import Anonymous, Exchange, TokenFunction
@@ -43,7 +44,7 @@ from .state import (
 __all__ = ["Client", "Instance", "Listener", "Machine", "Watches"]
 
 
-class Client:
+class Client(Administered):
     """A client of one Stateward server, like `stateward.Client`. A context manager that closes itself."""
 
     def __init__(self, portal: Portal, client: _client.Client, *, owns_portal: bool = True) -> None:

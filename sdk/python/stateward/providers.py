@@ -28,10 +28,10 @@ _PROJECT = re.compile(r"[a-z0-9]+")
 class ProviderSettings:
     """How the tokens of an identity provider are recognised, verified and read.
 
-    Either `jwks_url` or `key` is given. None as the audience matches any.
+    Either `jwks_url` or `key` is given. None as the issuer or the audience matches any; one of them is given.
     """
 
-    issuer: str
+    issuer: str | None
     audience: str | None
     algorithms: tuple[str, ...]
     """JWA names of the signatures to accept."""
