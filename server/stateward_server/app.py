@@ -226,7 +226,9 @@ def _api(core: _Core) -> ApiServer:
     providers = Providers(store, keys, seals, clock, key_sets.objection)
     servicers = (
         MachineServicer(machines, outcomes, pages),
-        InstanceServicer(engine, machines, query, outcomes, pages, readers=readers),
+        InstanceServicer(
+            engine, machines, query, outcomes, pages, readers=readers, wait_ms=core.limits.api.wait_ms
+        ),
         SubscriptionServicer(Watch(sources), MachineWatch(sources), query, store.identity.epoch),
         DeadLetterServicer(engine.letters, query, outcomes, pages),
         LimitsServicer(core.limits),

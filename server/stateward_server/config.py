@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stateward_server.model.errors import InvalidArgument
-from stateward_server.model.limits import EngineLimits, HostLimits, Limits, RateLimits, WatchLimits
+from stateward_server.model.limits import ApiLimits, EngineLimits, HostLimits, Limits, RateLimits, WatchLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,10 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], file: 
 
 def limits_of(settings: Settings) -> Limits:
     """Return the bounds of a server with these settings."""
+    settle_ms = settings.settle_seconds * 1000
     return Limits(
-        engine=EngineLimits(settle_ms=settings.settle_seconds * 1000),
+        api=ApiLimits(wait_ms=max(ApiLimits().wait_ms, settle_ms)),
+        engine=EngineLimits(settle_ms=settle_ms),
         hosts=HostLimits(processes=settings.host_processes),
         watch=WatchLimits(send_ms=settings.send_seconds * 1000),
         rates=RateLimits(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stateward_server.config import Settings, address, load
+from stateward_server.config import Settings, address, limits_of, load
 from stateward_server.model.errors import InvalidArgument
 
 
@@ -168,3 +168,9 @@ def test_a_directory_in_the_file_is_text(tmp_path: Path, value: str):
 )
 def test_an_address_is_split_at_its_last_colon(text: str, split: tuple[str, int]):
     assert address(text, "grpc") == split
+
+
+@pytest.mark.parametrize(("settle_seconds", "wait_ms"), [(10, 90_000), (600, 600_000)])
+def test_who_waits_for_services_may_wait_as_long_as_they_may_run(settle_seconds: int, wait_ms: int) -> None:
+    limits = limits_of(Settings(data=Path(), settle_seconds=settle_seconds))
+    assert (limits.engine.settle_ms, limits.api.wait_ms) == (settle_seconds * 1_000, wait_ms)

@@ -61,7 +61,7 @@ class Wait:
 
         Args:
             path: The state's dotted path below the root.
-            timeout: Seconds to wait; by default, and at most, the server's settle limit.
+            timeout: Seconds to wait; by default, and at most, what the server allows (90 s).
         """
         return cls(InState(_text(path, "state path")), timeout)
 
@@ -71,7 +71,7 @@ class Wait:
 
         Args:
             tag: The tag.
-            timeout: Seconds to wait; by default, and at most, the server's settle limit.
+            timeout: Seconds to wait; by default, and at most, what the server allows (90 s).
         """
         return cls(HasTag(_text(tag, "tag")), timeout)
 

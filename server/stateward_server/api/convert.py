@@ -21,7 +21,6 @@ from stateward_server.ports.store import Loaded
 
 _LIMITS = ApiLimits()
 MAX_EVENT_BYTES = _LIMITS.event_bytes
-MAX_WAIT_MS = _LIMITS.wait_ms
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -51,7 +50,6 @@ _POINT: dict[int, Until] = {
     instance_service_pb2.WAIT_POINT_SETTLED: Until.SETTLED,
     instance_service_pb2.WAIT_POINT_DONE: Until.DONE,
 }
-_SETTLED = Wait(Until.SETTLED, MAX_WAIT_MS)
 
 # ------------------------------------------------------------------ to the wire
 
@@ -174,16 +172,16 @@ def context(text: str) -> str | None:
     return text
 
 
-def wait(message: instance_service_pb2.Wait | None) -> Wait:
-    """What the reply waits for; settled by default, for at most the settle limit."""
+def wait(message: instance_service_pb2.Wait | None, longest_ms: int) -> Wait:
+    """What the reply waits for; settled by default, for at most `longest_ms`."""
     if message is None:
-        return _SETTLED
-    timeout_ms = MAX_WAIT_MS
+        return Wait(Until.SETTLED, longest_ms)
+    timeout_ms = longest_ms
     if message.HasField("timeout"):
         timeout_ms = message.timeout.seconds * 1000 + message.timeout.nanos // 1_000_000
         if timeout_ms < 0:
             raise InvalidArgument("INVALID_FIELD", "wait.timeout must not be negative", field="wait.timeout")
-    timeout_ms = min(timeout_ms, MAX_WAIT_MS)
+    timeout_ms = min(timeout_ms, longest_ms)
     match message.WhichOneof("until"):
         case "state":
             return Wait(Until.STATE, timeout_ms, _named(message.state, "wait.state"))

@@ -42,6 +42,7 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         pages: PageTokens,
         *,
         readers: Readers,
+        wait_ms: int,
     ) -> None:
         self._engine = engine
         self._machines = machines
@@ -49,6 +50,7 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         self._readers = readers
         self._outcomes = outcomes
         self._pages = pages
+        self._wait_ms = wait_ms
 
     async def CreateInstance(
         self, request: pb.CreateInstanceRequest, _context: Context
@@ -57,7 +59,7 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         machine = parse_machine(request.parent, "parent")
         key = InstanceKey(who.org, machine, instance_name(request.instance_id))
         initial = convert.context(request.context_json)
-        wait = convert.wait(request.wait if request.HasField("wait") else None)
+        wait = convert.wait(request.wait if request.HasField("wait") else None, self._wait_ms)
         tag = convert.request_tag(request.request_id, request.context_json, request.version)
         version = await self._machines.to_start(who.org, machine, _wanted(request.version, machine))
         head, reply = await self._engine.create(key, version, initial, who.auth_json, request=tag, wait=wait)
@@ -190,7 +192,7 @@ class InstanceServicer(rpc.InstanceServiceServicer):
             who.auth_json,
             request=convert.request_tag(request.request_id, request.event_json),
             expected_revision=request.expected_revision,
-            wait=convert.wait(request.wait if request.HasField("wait") else None),
+            wait=convert.wait(request.wait if request.HasField("wait") else None, self._wait_ms),
         )
         return pb.SendEventResponse(
             state=convert.state(reply.latest),

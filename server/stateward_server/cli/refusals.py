@@ -45,7 +45,6 @@ _HINTS = {
     "DRAINING": "the server is stopping: run the command again when it is back",
     "HOST_UNAVAILABLE": _AGAIN,
     "STORE_UNAVAILABLE": _AGAIN,
-    "DEADLINE_BEFORE_COMMIT": _AGAIN,
     "INTERNAL": "this is a bug; error id {error_id} finds it in the server's log",
 }
 

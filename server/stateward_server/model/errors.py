@@ -11,7 +11,6 @@
     ├── OutOfRange           OUT_OF_RANGE          take a fresh snapshot
     ├── ResourceExhausted    RESOURCE_EXHAUSTED    back off
     ├── Unavailable          UNAVAILABLE           retry with the same request id
-    ├── DeadlineExceeded     DEADLINE_EXCEEDED     nothing was committed; retry
     └── Internal             INTERNAL              report
 
 Raised near the cause, translated to gRPC in `api/status.py` only. Reasons are the values of the
@@ -36,7 +35,6 @@ class Code(Enum):
     OUT_OF_RANGE = "OUT_OF_RANGE"
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
     UNAVAILABLE = "UNAVAILABLE"
-    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
 
 
@@ -94,10 +92,6 @@ class ResourceExhausted(StatewardError):
 
 class Unavailable(StatewardError):
     code = Code.UNAVAILABLE
-
-
-class DeadlineExceeded(StatewardError):
-    code = Code.DEADLINE_EXCEEDED
 
 
 class Internal(StatewardError):

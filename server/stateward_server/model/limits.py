@@ -19,6 +19,7 @@ class ApiLimits:
     request_bytes: int = 4 * 1024 * 1024
     event_bytes: int = 400_000
     wait_ms: int = 90_000
+    """The settle limit where that is longer: what waits for it must outlast it."""
     page: int = 1_000
     page_default: int = 50
     client_info_characters: int = 256
@@ -301,7 +302,7 @@ def published(limits: Limits) -> tuple[Limit, ...]:
             "wait_ms",
             api.wait_ms,
             ms,
-            "`wait` of a call",
+            "`wait` of a call, or the settle limit where that is longer",
             "the reply has the newest state and `condition_met` false",
         ),
         Limit("mailbox", engine.mailbox, count, "Events waiting at one instance", "", "MAILBOX_FULL"),

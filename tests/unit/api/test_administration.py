@@ -76,7 +76,13 @@ async def desk() -> AsyncIterator[Desk]:
         yield Desk(
             here,
             InstanceServicer(
-                here.engine, machines, query, outcomes, pages, readers=Readers(here.engine.may_read)
+                here.engine,
+                machines,
+                query,
+                outcomes,
+                pages,
+                readers=Readers(here.engine.may_read),
+                wait_ms=90_000,
             ),
             DeadLetterServicer(here.engine.letters, query, outcomes, pages),
         )

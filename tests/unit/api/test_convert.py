@@ -175,7 +175,13 @@ wire = instance_service_pb2
     ],
 )
 def test_a_wait_means_what_the_contract_says(message: wire.Wait | None, wait: Wait):
-    assert convert.wait(message) == wait
+    assert convert.wait(message, 90_000) == wait
+
+
+def test_a_wait_may_last_as_long_as_the_server_says_and_no_longer():
+    assert convert.wait(None, 600_000).timeout_ms == 600_000
+    assert convert.wait(wire.Wait(timeout=Duration(seconds=500)), 600_000).timeout_ms == 500_000
+    assert convert.wait(wire.Wait(timeout=Duration(seconds=700)), 600_000).timeout_ms == 600_000
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_a_wait_means_what_the_contract_says(message: wire.Wait | None, wait: Wa
 )
 def test_a_wait_without_meaning_is_refused(message: wire.Wait, field: str):
     with pytest.raises(InvalidArgument) as refusal:
-        convert.wait(message)
+        convert.wait(message, 90_000)
     assert (refusal.value.reason, refusal.value.metadata) == ("INVALID_FIELD", {"field": field})
 
 

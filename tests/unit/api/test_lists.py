@@ -42,7 +42,9 @@ class Kit:
         outcomes, pages = Outcomes(self.store, clock), PageTokens(b"k" * 32)
         query = Query(self.store, self.store, self.store, self.store)
         self.machines = MachineServicer(machines, outcomes, pages)
-        self.instances = InstanceServicer(nobody, machines, query, outcomes, pages, readers=nobody)
+        self.instances = InstanceServicer(
+            nobody, machines, query, outcomes, pages, readers=nobody, wait_ms=90_000
+        )
 
     async def fill(self, count: int, *, event: str = '{"type":"go"}', public: str = "{}") -> None:
         """`count` each of machines, versions of m, instances of m, and transitions of the instance i0."""

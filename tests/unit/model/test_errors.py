@@ -23,8 +23,6 @@ DECLARED = {name.removeprefix(PREFIX) for name, _ in error_reason_pb2.ErrorReaso
 APART = {"cli", "testing"}
 # Put together in `runtime/pool.py` from what ended a process.
 COMPOSED = {"MACHINE_TIMED_OUT", "MACHINE_OUT_OF_MEMORY"}
-# A client whose deadline has passed no longer listens: gRPC answers for the server.
-NEVER_SENT = {"DEADLINE_BEFORE_COMMIT"}
 
 
 def classes() -> dict[str, type[StatewardError]]:
@@ -79,7 +77,7 @@ def test_every_declared_reason_is_used():
     # Reasons of machines are made in the host process and pass through `Failed.reason` and `Broken.reason`.
     host = "\n".join(path.read_text() for path in (ROOT.parent / "hosts").rglob("*.ts"))
     unused = {reason for reason in DECLARED if f'"{reason}"' not in text and f'"{reason}"' not in host}
-    assert unused == COMPOSED | NEVER_SENT
+    assert unused == COMPOSED
     assert 'f"MACHINE_{' in text
 
 

@@ -174,8 +174,6 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The machine's process could not be started or was lost; nothing changed; retry."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 142
     """The store could not write; nothing changed; retry."""
-    ERROR_REASON_DEADLINE_BEFORE_COMMIT: _ErrorReason.ValueType  # 143
-    """The caller's deadline passed before anything was committed."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 144
     """A bug in the server. Metadata: {"error_id": "..."} joins the server's log."""
 
@@ -330,7 +328,5 @@ ERROR_REASON_HOST_UNAVAILABLE: ErrorReason.ValueType  # 141
 """The machine's process could not be started or was lost; nothing changed; retry."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 142
 """The store could not write; nothing changed; retry."""
-ERROR_REASON_DEADLINE_BEFORE_COMMIT: ErrorReason.ValueType  # 143
-"""The caller's deadline passed before anything was committed."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 144
 """A bug in the server. Metadata: {"error_id": "..."} joins the server's log."""

@@ -66,8 +66,8 @@ class Wait(message.Message):
     """Until a state with this tag is active."""
     @builtins.property
     def timeout(self) -> duration_pb2.Duration:
-        """Optional. How long to wait; by default, and at most, the settle limit of 90 s. When it passes, the reply
-        carries the newest state and `condition_met` is false.
+        """Optional. How long to wait; by default, and at most, 90 s, or the server's settle limit where that is longer.
+        When it passes, the reply carries the newest state and `condition_met` is false.
         """
 
     def __init__(
