@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from tests.hosts.kit import ALLOW, Driven, Rig
@@ -315,6 +316,18 @@ async def test_a_delayed_send_is_cancelled_by_its_id_also_after_a_restart(rig: R
     assert (await told(instance, "NEVER")).timers == ()
     await told(instance, "FREE")
     assert (await told(instance, "NEVER")).timers == ()
+
+
+@DELAYING
+async def test_what_was_sent_long_ago_is_forgotten(rig: Rig, source: str) -> None:
+    instance = await rig.start(source)
+    await told(instance, "LATER")
+    for due, kept in (("9999999999999", 1), ("1", 0)):
+        old = re.sub(r"@\d+", f"@{due}", instance.step.snapshot_json)
+        instance.last = replace(instance.step, snapshot_json=old)
+        rig.pool.evict(instance.at)
+        timers = json.loads((await told(instance, "FREE")).snapshot_json).get("timers", {})
+        assert len(timers) == kept
 
 
 @DELAYING

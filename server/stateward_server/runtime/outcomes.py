@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.index import NO_ENTRIES
+from stateward_server.model.names import instance_name, machine_name
 from stateward_server.model.step import (
     CancelTimer,
     Denied,
@@ -134,7 +136,10 @@ def _message(wire: Wire) -> Message:
 
 
 def _ref(machine: Wire, instance: Wire) -> Ref:
-    return Ref(_text(machine), _text(instance))
+    try:
+        return Ref(machine_name(_text(machine)), instance_name(_text(instance)))
+    except InvalidArgument as error:
+        raise FrameFault("not the name of an instance") from error
 
 
 def _text(wire: Wire) -> str:

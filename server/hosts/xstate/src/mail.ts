@@ -4,7 +4,7 @@
  * Names, JSON and sizes are checked here, while the step can still be refused with words for its author.
  */
 
-import { notJson } from "./json.ts";
+import { notJson, utf8Length } from "./json.ts";
 import { type AnyEvent, type Limits, Refusal, type Remote, type Remotes } from "./types.ts";
 import { clean } from "./wire.ts";
 
@@ -28,6 +28,7 @@ export type Message =
     context: string | null,
   ];
 
+const stringify = JSON.stringify;
 const NAME = /^[a-zA-Z0-9_-]{1,128}$/;
 const VERSION = /^ver_[A-Za-z0-9_-]{22}$/;
 const LONGEST_ID = 256;
@@ -80,9 +81,11 @@ export class Mail {
     const plain = typeof value === "object" && value !== null && !Array.isArray(value);
     const fault = plain ? notJson(value, () => false) : " is not an object";
     if (fault !== undefined) throw invalid(`${what} must be plain JSON, but it${clean(fault, 300)}`);
-    const text = JSON.stringify(value);
+    const text = stringify(value);
     const limit = this.limits.contextBytes;
-    if (text.length > limit) throw invalid(`${what} is larger than ${limit} bytes of JSON`);
+    if (text.length * 3 > limit && utf8Length(text) > limit) {
+      throw invalid(`${what} is larger than ${limit} bytes of JSON`);
+    }
     return text;
   }
 
