@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
 from stateward import Mode, Wait
 from stateward_server.cli import shapes, values
+from stateward_server.cli.asking import confirm, yes_option
 from stateward_server.cli.options import (
     auth_context_option,
     instance_option,
@@ -233,12 +233,11 @@ async def list_transitions(session: Session, machine: str, instance: str, *, lim
 @instances.command("delete")
 @machine_option
 @instance_option
-@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@yes_option
 @client_command
 async def delete(session: Session, machine: str, instance: str, *, yes: bool) -> None:
     """Delete an instance, its history and timers."""
-    if sys.stdin.isatty() and not yes:
-        click.confirm(f"Delete instance {instance} with its history?", abort=True, err=True)
+    confirm(f"Delete instance {instance} with its history?", yes=yes)
     async with session.connect() as client:
         await client.machine(machine).instance(instance).delete()
     session.output.done(

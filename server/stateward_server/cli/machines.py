@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from stateward import IndexCondition, errors
 from stateward_server.cli import shapes, values
+from stateward_server.cli.asking import confirm, yes_option
 from stateward_server.cli.failure import Failure
 from stateward_server.cli.modules import module_options, prepare, upload
 from stateward_server.cli.options import auth_context_option, limit_option, named
@@ -152,12 +152,11 @@ async def watch(
 
 @machines.command("delete")
 @named("machine")
-@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@yes_option
 @client_command
 async def delete(session: Session, machine: str, *, yes: bool) -> None:
     """Delete a machine and its versions. It must have no instances."""
-    if sys.stdin.isatty() and not yes:
-        click.confirm(f"Delete machine {machine} and all its versions?", abort=True, err=True)
+    confirm(f"Delete machine {machine} and all its versions?", yes=yes)
     async with session.connect() as client:
         await client.machine(machine).delete()
     session.output.done(f"Deleted machine {machine}.", {"machine": machine, "deleted": True})

@@ -17,9 +17,14 @@ import click
 from stateward_server.cli.dead_letters import dead_letters
 from stateward_server.cli.failure import INTERRUPTED, USAGE, Failure
 from stateward_server.cli.instances import instances
+from stateward_server.cli.keys import access_tokens, keys, tokens
 from stateward_server.cli.limits import limits
+from stateward_server.cli.login import login, logout, whoami
 from stateward_server.cli.machine_versions import machine_versions
 from stateward_server.cli.machines import machines
+from stateward_server.cli.members import invitations, members
+from stateward_server.cli.orgs import orgs
+from stateward_server.cli.providers import identity_providers, token_providers
 from stateward_server.cli.serve import serve
 from stateward_server.cli.upkeep import cancel_timer, pause, resume, timers
 
@@ -89,16 +94,27 @@ _PEM = click.Path(dir_okay=False)
     show_envvar=True,
     help="Its private key, in PEM.",
 )
+@click.option(
+    "--org",
+    metavar="ID",
+    envvar="STATEWARD_ORG",
+    show_envvar=True,
+    help="The organisation, for people who belong to several; the profile's by default.",
+)
 @click.option("--server-name", metavar="NAME", help="The name that the server's certificate must have.")
 def main(**_read_by_the_session: object) -> None:
     """Run XState machines as persistent, real-time gRPC backends.
 
     `stateward serve` runs the server. The other commands talk to one, with the address and token of a
-    profile: the file admin.json of the server's data directory, or a copy of it.
+    profile: the file admin.json of the server's data directory, or what `stateward login` wrote.
     """
 
 
 for command in (serve, machines, machine_versions, instances, dead_letters, limits):
+    main.add_command(command)
+for command in (login, logout, whoami, orgs, members, invitations):
+    main.add_command(command)
+for command in (keys, tokens, access_tokens, identity_providers, token_providers):
     main.add_command(command)
 for command in (pause, resume, timers, cancel_timer):
     instances.add_command(command)

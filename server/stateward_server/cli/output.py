@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import click
 
 # Ids stay whole on a narrow terminal, to be copied; everything else folds.
-_WHOLE = {"VERSION", "CURRENT VERSION"}
+_WHOLE = {"VERSION", "CURRENT VERSION", "ORG", "MEMBER", "INVITATION", "KEY", "PROVIDER", "TOKEN"}
 
 
 class Output:

@@ -11,12 +11,29 @@ from stateward import errors
 from stateward_server.cli.failure import REFUSED, UNREACHABLE, Failure
 
 _AGAIN = "nothing changed; run the command again"
+_LOG_IN = (
+    "log in: stateward login; on the server's own machine its data directory holds a profile as admin.json"
+)
+_CHOOSE = "choose one: stateward orgs list, then stateward orgs use ORG"
 _HINTS = {
     "MODULE_LOAD_FAILED": "only xstate may stay an import: --node bundles the rest, --file does not",
     "MODULE_EXPORT_MISSING": "a module exports a machine as default, and functions allowRead and allowWrite",
     "MODULE_XSTATE_UNSUPPORTED": "leave xstate an import, as --node does, and the server brings its own copy",
-    "TOKEN_INVALID": "use the profile of this server: its data directory holds it as admin.json",
-    "TOKEN_EXPIRED": "use the profile of this server: its data directory holds it as admin.json",
+    "TOKEN_INVALID": _LOG_IN,
+    "TOKEN_EXPIRED": _LOG_IN,
+    "SCOPE_MISSING": "see who you are and what you may do: stateward whoami",
+    "ORG_NOT_CHOSEN": _CHOOSE,
+    "ORG_NOT_FOUND": _CHOOSE,
+    "PERSON_REQUIRED": "use a person's profile: stateward login",
+    "INVITATION_INVALID": "ask for a new one: stateward invitations create --role ROLE",
+    "INVITATION_NOT_FOUND": "see the invitations: stateward invitations list",
+    "MEMBER_NOT_FOUND": "see the members: stateward members list",
+    "LAST_OWNER": "make somebody else an owner first: stateward members set-role MEMBER --role owner",
+    "KEY_NOT_FOUND": "see the keys: stateward keys list",
+    "IDENTITY_PROVIDER_NOT_FOUND": "see the identity providers: stateward identity-providers list",
+    "TOKEN_PROVIDER_NOT_FOUND": "see the token providers: stateward token-providers list",
+    "ACCESS_TOKEN_NOT_FOUND": "see your access tokens: stateward access-tokens list",
+    "ACCESS_FULL": "list them, and delete those that are not needed",
     "REJECTED_BY_MACHINE_AUTHORIZER": 'say for whom you act: --auth-context \'{{"sub": "…"}}\'',
     "SUBJECT_TOKEN_REJECTED": "bring a fresh token of one of the organisation's identity providers",
     "IDENTITY_PROVIDER_UNAVAILABLE": "run the command again; the server's log says why (key_set_unreadable)",

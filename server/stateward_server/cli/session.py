@@ -19,54 +19,87 @@ import click
 from stateward import TLS, Client, Profile, RetryPolicy, errors
 from stateward_server.cli.failure import USAGE, Failure
 from stateward_server.cli.output import Output
+from stateward_server.cli.profiles import default_place
 from stateward_server.cli.refusals import failure_of
 
 P = ParamSpec("P")
 
 # Long enough for a server that is being restarted, short enough for someone who waits at a terminal.
 _RETRY = RetryPolicy(attempts=5)
-DEFAULT_PROFILE = Path("~/.config/stateward/profile.json")
 _TLS_OPTIONS = {"ca": "ca", "certificate": "client_cert", "key": "client_key", "server_name": "server_name"}
-_TLS_HINT = (
+TLS_HINT = (
     'say in the profile whom to trust: "tls": {"ca": FILE}, or {} for public authorities; '
-    'or, where the network is trusted, "allow_plaintext": true'
+    'or, where the network is trusted, "allow_plaintext": true. '
+    "When logging in: stateward --ca FILE login, login --tls, or login --allow-plaintext"
 )
 
 
 class Session:
     """One run of a client command."""
 
-    def __init__(self, profile: Path | None, output: Output, tls: Mapping[str, str | None]) -> None:
-        """`tls` goes before what the profile says about it: any of the names of a `TLS`."""
-        self._profile = (profile or DEFAULT_PROFILE).expanduser()
+    def __init__(
+        self, profile: Path | None, output: Output, *, tls: Mapping[str, str | None], org: str | None
+    ) -> None:
+        """`tls` and `org` go before what the profile says: any of the names of a `TLS`, and an id."""
+        self.profile = profile.expanduser() if profile else default_place()
         self._tls = {name: value for name, value in tls.items() if value is not None}
+        self._org = org
         self.output = output
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Client]:
-        """Open a connection as the profile says, and explain whatever goes wrong on it."""
-        profile = _read(self._profile)
+    async def connect(self, *, naming_org: bool = True) -> AsyncIterator[Client]:
+        """Open a connection as the profile says, and explain whatever goes wrong on it.
+
+        `naming_org` is off for calls that are about no organisation: one that is named has to be there.
+        """
+        profile = _read(self.profile)
+        org = (self._org or profile.org) if naming_org else None
+        tls = self._encryption(profile.tls)
+        async with self.reach(replace(profile, tls=tls, org=org)) as client:
+            yield client
+
+    @property
+    def org(self) -> str | None:
+        """The organisation that is named to the server."""
+        return self._org or _read(self.profile).org
+
+    def way_in(self, target: str, tls: TLS | None, *, allow_plaintext: bool) -> Profile:
+        """Return how to reach a server that no profile is there for yet, without a token."""
+        return Profile(target, None, self._encryption(tls), allow_plaintext, self._org)
+
+    @asynccontextmanager
+    async def reach(self, profile: Profile) -> AsyncIterator[Client]:
+        """Open a connection like this, and explain whatever goes wrong on it."""
         try:
-            async with self._client(profile) as client:
+            async with _client(profile) as client:
                 yield client
         except errors.StatewardError as error:
             raise failure_of(error, server=profile.target) from error
 
-    def _client(self, profile: Profile) -> Client:
+    def _encryption(self, said: TLS | None) -> TLS | None:
         try:
-            tls = replace(profile.tls or TLS(), **self._tls) if self._tls else profile.tls
-            return Client.connect(
-                profile.target,
-                token=profile.token,
-                tls=tls or False,
-                allow_plaintext=profile.allow_plaintext,
-                retry=_RETRY,
-            )
-        except OSError as wrong:
-            text = f"cannot read {wrong.filename}: {wrong.strerror}"
-            raise Failure(text, reason="TLS", hint=_TLS_HINT, exit_code=USAGE) from wrong
+            return replace(said or TLS(), **self._tls) if self._tls else said
         except ValueError as wrong:
-            raise Failure(str(wrong), reason="TLS", hint=_TLS_HINT, exit_code=USAGE) from wrong
+            raise Failure(str(wrong), reason="TLS", hint=TLS_HINT, exit_code=USAGE) from wrong
+
+
+def _client(profile: Profile) -> Client:
+    try:
+        return Client.connect(
+            profile.target,
+            org=profile.org,
+            token=profile.token,
+            tls=profile.tls or False,
+            allow_plaintext=profile.allow_plaintext,
+            retry=_RETRY,
+        )
+    except errors.StatewardError:
+        raise
+    except OSError as wrong:
+        text = f"cannot read {wrong.filename}: {wrong.strerror}"
+        raise Failure(text, reason="TLS", hint=TLS_HINT, exit_code=USAGE) from wrong
+    except ValueError as wrong:
+        raise Failure(str(wrong), reason="TLS", hint=TLS_HINT, exit_code=USAGE) from wrong
 
 
 def client_command(
@@ -79,14 +112,14 @@ def client_command(
         type=click.Path(dir_okay=False, path_type=Path),
         envvar="STATEWARD_PROFILE",
         show_envvar=True,
-        help=f"Address and token of the server; {DEFAULT_PROFILE} by default.",
+        help="Address and token of the server; by default what `stateward login` wrote.",
     )
     @click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of text.")
     @wraps(work)
     def callback(*args: Any, profile: Path | None, as_json: bool, **options: Any) -> None:
         before = click.get_current_context().find_root().params
         tls = {name: before.get(option) for name, option in _TLS_OPTIONS.items()}
-        session = Session(_chosen(profile), Output(as_json=as_json), tls)
+        session = Session(_chosen(profile), Output(as_json=as_json), tls=tls, org=before.get("org"))
         asyncio.run(_run(work(session, *args, **options)))
 
     return callback
@@ -107,8 +140,8 @@ async def _run(work: Awaitable[None]) -> None:
 def _read(profile: Path) -> Profile:
     """Most first runs fail here, and deserve a plain answer."""
     hint = (
-        "the server writes one to its data directory: --profile DIR/admin.json, "
-        "or set STATEWARD_PROFILE, or copy it to " + str(DEFAULT_PROFILE)
+        "log in: stateward login --grpc HOST:PORT; or use the one that the server writes to its data "
+        "directory: --profile DIR/admin.json, or set STATEWARD_PROFILE"
     )
     try:
         found = Profile.read(profile)
