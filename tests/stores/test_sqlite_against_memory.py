@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from stateward_server.model.index import Comparison, IndexQuery
 from stateward_server.model.ledger import Commit, Extra, Transition
 from stateward_server.model.names import InstanceUid
 from stateward_server.model.outbox import Parcel
@@ -43,8 +44,14 @@ NAMES = st.sampled_from(["a", "b", "c"])
 REQUESTS = st.one_of(st.none(), st.sampled_from(["r1", "r2", "r3", "r4", "r5"]))
 TIMERS = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 3)), max_size=3)
 GONE = st.lists(st.sampled_from("xyz"), unique=True, max_size=2)
-STEPS = st.lists(st.tuples(REQUESTS, st.booleans()), max_size=3)
+VALUES = st.frozensets(st.tuples(st.sampled_from(["owner", "due"]), st.sampled_from("uvw")), max_size=3)
+STEPS = st.lists(st.tuples(REQUESTS, st.booleans(), VALUES), max_size=3)
 EXTRAS = st.none() | st.tuples(st.integers(0, 2), st.integers(0, 1), st.lists(st.integers(1, 5), max_size=2))
+QUERIES = (
+    IndexQuery("due"),
+    IndexQuery("owner", descending=True),
+    IndexQuery("owner", Comparison.NOT_EQUAL, "v"),
+)
 PLANS = st.lists(
     st.tuples(SLOTS, NAMES, st.sampled_from([0, 0, 0, 0, 0, -1, 1]), STEPS, TIMERS, GONE, EXTRAS),
     min_size=1,
@@ -91,10 +98,11 @@ class Ledgers(RuleBasedStateMachine):
         base = max(0, (loaded.last.revision if loaded else 0) + off)
         requests: set[str] = set()
         transitions = []
-        for number, (request, settled) in enumerate(steps, start=1):
+        for number, (request, settled, values) in enumerate(steps, start=1):
             fresh = None if request in requests else request
             requests.add(request)
-            transitions.append(sample_transition(base + number, fresh, settled=settled))
+            made = sample_transition(base + number, fresh, settled=settled, indexes=values)
+            transitions.append(made)
         if base == 0 and not transitions:
             return None
         rows = {id_: sample_timer(uid, id_, due) for id_, due in timers}
@@ -183,6 +191,7 @@ async def seen(store: SqliteStore | MemoryStore, uids: list[int]) -> list[object
         list(await store.list_instances(ORG, MACHINE, 0, 100)),
         list(await store.due_after((0, InstanceUid(0), ""), 100)),
         list(await store.unsettled(InstanceUid(0), 100)),
+        [list(await store.query_index(ORG, MACHINE, query, None, 100)) for query in QUERIES],
         [list(await store.history(uid, 0, 100)) for uid in all_],
         [list(await store.timers_of(uid)) for uid in all_],
         [await store.oldest_revision(uid) for uid in all_],

@@ -64,7 +64,7 @@ UID = "(?)"
 
 DELETE_ENTRIES = "DELETE FROM index_entries WHERE"
 THIS_ENTRY = "(uid = ? AND name = ? AND value = ?)"
-INSERT_ENTRIES = "INSERT OR ROLLBACK INTO index_entries (uid, name, value, org, machine, owner) VALUES"
+INSERT_ENTRIES = "INSERT OR REPLACE INTO index_entries (uid, name, value, org, machine, owner) VALUES"
 ENTRY = "(?, ?, ?, ?, ?, ?)"
 
 DELETE_INSTANCE = "DELETE FROM instances WHERE uid = ?"  # history, timers and entries go by cascade
