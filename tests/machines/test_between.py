@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ PARENT = {
               onDone: {{ target: "done", actions: {_KEEP4} }}, onError: {{ target: "failed", actions: {_KEEP4} }} }},
              on: {{ LEAVE: "a", TELL: {{ actions: a.sendTo("kid", (c, e) => ({{ type: "HI", n: e.n }})) }},
                LATER: {{ actions: a.sendTo("kid", {{ type: "HI", n: "later" }}, {{ delay: 60_000, id: "later" }}) }}, NEVER: {{ actions: a.cancel("later") }} }} }},
-        done: {{}}, failed: {{}} }} }});""",
+        done: {{ on: {{ AGAIN: "a" }} }}, failed: {{}} }} }});""",
     "v5": f"""export default x.createMachine({{ context: {{ public: {{ seen: [] }} }}, initial: "a",
       on: {{ ANSWER: {{ actions: {_KEEP5} }} }},
       states: {{ a: {{ on: {{ GO: "b" }} }},
@@ -70,7 +71,7 @@ PARENT = {
               onDone: {{ target: "done", actions: {_KEEP5} }}, onError: {{ target: "failed", actions: {_KEEP5} }} }},
              on: {{ LEAVE: "a", TELL: {{ actions: x.sendTo("kid", ({{ event: e }}) => ({{ type: "HI", n: e.n }})) }},
                LATER: {{ actions: x.sendTo("kid", {{ type: "HI", n: "later" }}, {{ delay: 60_000, id: "later" }}) }}, NEVER: {{ actions: x.cancel("later") }} }} }},
-        done: {{}}, failed: {{}} }} }});""",
+        done: {{ on: {{ AGAIN: "a" }} }}, failed: {{}} }} }});""",
 }
 
 
@@ -134,6 +135,23 @@ async def test_leaving_the_state_leaves_the_child_alone(dialect: str) -> None:
         # Invoked again, it is found at its end, which is told at once.
         await one.send("GO")
         assert (one.value, len(kid.history)) == ("done", 2)
+
+
+@covers("child-invoke")
+@DIALECTS
+async def test_an_instance_that_exists_is_adopted_as_it_is(dialect: str) -> None:
+    async with Lab.open() as lab:
+        children = await lab.machine(HEAD[dialect] + CHILD[dialect], name="child", dialect=dialect)
+        parents = await lab.machine(HEAD[dialect] + PARENT[dialect], name="parent", dialect=dialect)
+        kid = await children.create("k")
+        await kid.send("HI", n="mine")
+        one, two = await parents.create("p"), await parents.create("q")
+        for parent in (one, two):
+            await parent.send("GO")
+            await parent.send("TELL", n=parent.key.name)
+        assert kid.public["got"] == ["mine", "p", "q"]
+        await kid.send("END")
+        assert (one.value, two.value) == ("done", "b"), "the first is its parent"
 
 
 @covers("send-between-delayed")
@@ -352,23 +370,37 @@ def test_the_example_type_checks_and_runs_without_a_server() -> None:
 # ---------------------------------------------------------------------- against XState in one process
 
 
+_ACTS = ["GO", "GO", "LEAVE", "TELL", "TELL", "TELL", "END", "AGAIN"]
+
+
 @DIALECTS
 async def test_a_parent_goes_through_the_states_it_would_have_with_the_child_in_its_process(
     dialect: str, native: Native
 ) -> None:
-    inside = re.sub(
-        r"persistent\(\{[^}]*\}\)|\{ type: \"statebacked.invoke\"[^}]*\}", "child", PARENT[dialect]
-    )
-    assert inside != PARENT[dialect]
-    source = HEAD[dialect] + CHILD[dialect].replace("export default", "const child =") + inside
-    script: list[list[Any]] = [["begin", None], ["send", {"type": "GO"}]]
-    script += [["send", {"type": "TELL", "n": n}] for n in (1, 2, "end")]
-    async with family(dialect, dialect) as (_, one, _):
-        for _, event in script[2:]:
-            await one.send(event)
-        ours = trace(one)
-        assert one.value == "done"
-    assert ours == await asyncio.to_thread(native.play, source, script)
+    """Random lives, in which the parent is put out of memory now and then. Each child is a new one here, as there."""
+    new = PARENT[dialect].replace('machineInstanceName: "k"', "machineInstanceName: crypto.randomUUID()")
+    new = new.replace(', instance: "k"', "")
+    inside = re.sub(r"persistent\(\{[^}]*\}\)|\{ type: \"statebacked.invoke\"[^}]*\}", "child", new)
+    assert inside != new != PARENT[dialect]
+    alone = HEAD[dialect] + CHILD[dialect].replace("export default", "const child =") + inside
+    ends = 0
+    async with Lab.open() as lab:
+        await lab.machine(HEAD[dialect] + CHILD[dialect], name="child", dialect=dialect)
+        parents = await lab.machine(HEAD[dialect] + new, name="parent", dialect=dialect)
+        for seed in range(8):
+            random = Random(seed)
+            one = await parents.create(f"p{seed}")
+            script: list[list[Any]] = [["begin", None]]
+            for n, act in enumerate(random.choices(_ACTS, k=20)):
+                event = {"type": "TELL", "n": "end"} if act == "END" else {"type": act, "n": n}
+                script.append(["send", event])
+                if random.random() < 0.1:
+                    await lab.passivate()
+                await one.send(event)
+            ours = trace(one)
+            ends += one.values.count("done")
+            assert ours == await asyncio.to_thread(native.play, alone, script), f"seed {seed}"
+    assert ends > 3, "too few of these lives saw a child end"
 
 
 # ---------------------------------------------------------------------- the package of State Backed itself
