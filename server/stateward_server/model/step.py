@@ -161,6 +161,7 @@ class Step:
     output_json: str | None = None
     """The output of a machine that has just reached its end, or the error it ended on."""
     indexes: IndexEntries = NO_ENTRIES
+    """What the selectors of the version's module find in the new context."""
 
 
 @dataclass(frozen=True, slots=True)
