@@ -165,26 +165,43 @@ def test_what_is_said_about_the_connection_goes_into_the_profile(person, home, t
         assert "cannot read" in refused(person("--ca", "none.pem", "login", "--grpc", "x:1", stdin="x"), 2)
 
 
-def test_a_terminal_asks_and_does_not_show(server, tmp_path):
-    """A real terminal: what is typed comes back unless the command keeps it from that."""
-    token = server.profile["token"]
-    words = [sys.executable, "-m", "stateward_server", "login", "--grpc", server.grpc]
+def typed(question: str, answer: str, *words: str, env: dict[str, str]) -> tuple[int, str]:
+    """Run the command on a real terminal and answer its question; return its exit code and all that is seen.
+
+    What is typed is seen, too, unless the command keeps it from that.
+    """
     ours, theirs = pty.openpty()
-    home = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
-    home.pop("STATEWARD_PROFILE", None)
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=home) as login:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STATEWARD_")}
+    command = [sys.executable, "-m", "stateward_server", *words]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env={**kept, **env}) as run:
         os.close(theirs)
         seen = b""
-        while b"Access token:" not in seen:
-            seen += os.read(ours, 1024)
-        os.write(ours, token.encode() + b"\n")
         with contextlib.suppress(OSError):  # what reading raises once nobody has the terminal
+            while question.encode() not in seen:
+                seen += os.read(ours, 1024)
+            os.write(ours, answer.encode() + b"\n")
             while more := os.read(ours, 1024):
                 seen += more
-        assert login.wait(20) == 0, seen
+        code = run.wait(20)
     os.close(ours)
-    assert b"Logged in" in seen
-    assert token.encode() not in seen
+    return code, seen.decode()
+
+
+def test_a_terminal_asks_for_a_token_and_does_not_show_it(server, tmp_path):
+    token = server.profile["token"]
+    words = ("login", "--grpc", server.grpc)
+    code, seen = typed("Access token:", token, *words, env={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert (code, "Logged in" in seen, token in seen) == (0, True, False)
+
+
+def test_a_terminal_asks_before_a_key_is_revoked(server, admin):
+    key = body(admin("keys", "create", "--use", "ci", "--json"))["key"]
+    env = {"STATEWARD_PROFILE": str(server.data / "admin.json")}
+    code, seen = typed("Revoke key", "n", "keys", "delete", key, env=env)
+    assert (code, "Revoked" in seen) == (130, False)
+    assert key in done(admin("keys", "list"))
+    code, seen = typed("Revoke key", "y", "keys", "delete", key, env=env)
+    assert (code, f"Revoked key {key}." in seen) == (0, True)
 
 
 def test_logout_deletes_the_profile_once(person, ann, home):
@@ -192,6 +209,20 @@ def test_logout_deletes_the_profile_once(person, ann, home):
     assert not home.exists()
     assert body(person("logout", "--json"))["deleted"] is False
     assert "stateward login --grpc HOST:PORT" in refused(person("whoami"), 2)
+
+
+def test_logout_can_revoke_the_token(server, person, ann, home):
+    done(person("logout", "--revoke"))
+    assert not home.exists()
+    assert "TOKEN_INVALID" in refused(person("login", "--grpc", server.grpc, stdin=ann["token"]))
+
+
+def test_a_token_that_cannot_be_revoked_stays_where_it_is(server, person, home):
+    profile = server.profile
+    token = tokens.sign(profile["key_id"], profile["key_secret"], {})
+    done(person("login", "--grpc", server.grpc, stdin=token))
+    assert "PERSON_REQUIRED" in refused(person("logout", "--revoke"))
+    assert json.loads(home.read_text())["token"] == token
 
 
 def test_a_profile_that_cannot_be_written_costs_no_invitation(server, admin, person, tmp_path):
@@ -353,7 +384,7 @@ def test_access_tokens_come_and_go(person, ann):
     assert "not shown again" in made.stderr
     facts = dict(line.split(maxsplit=1) for line in done(made).splitlines())
     listed = body(person("access-tokens", "list", "--json"))["access_tokens"]
-    assert {each["display_name"] for each in listed} == {"invitation", "laptop"}
+    assert {each["display_name"]: each["current"] for each in listed} == {"invitation": True, "laptop": False}
     assert facts["secret"] not in done(person("access-tokens", "list"))
     done(person("access-tokens", "delete", facts["token"]))
     assert "stateward access-tokens list" in refused(person("access-tokens", "delete", facts["token"]))

@@ -130,6 +130,7 @@ def access_token(message: account_service_pb2.AccessToken) -> AccessToken:
         id=parts(message.name)[0],
         display_name=message.display_name,
         create_time=time(message.create_time),
+        current=message.current,
     )
 
 

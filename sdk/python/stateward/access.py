@@ -186,6 +186,8 @@ class AccessToken:
     """What people call it."""
     create_time: datetime
     """When it was made, in UTC."""
+    current: bool
+    """Whether it is the token of the client that asked."""
 
 
 @dataclass(frozen=True, slots=True)

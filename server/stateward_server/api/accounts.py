@@ -50,19 +50,18 @@ class AccountServicer(rpc.AccountServiceServicer):
             again=lambda made: self._accounts.get(who, made),
         )
         return pb.CreateAccessTokenResponse(
-            access_token=convert.access_token(token), secret=self._accounts.secret(token.id)
+            access_token=convert.access_token(token, current=False), secret=self._accounts.secret(token.id)
         )
 
     async def ListAccessTokens(
         self, request: pb.ListAccessTokensRequest, _context: Context
     ) -> pb.ListAccessTokensResponse:
-        who = caller.get().person()
+        mine, who = caller.get().rests_on, caller.get().person()
         found, token = await self._pages.page(
             request, (who.id, "access-tokens"), partial(self._accounts.list, who), lambda each: each.id
         )
-        return pb.ListAccessTokensResponse(
-            access_tokens=map(convert.access_token, found), next_page_token=token
-        )
+        shown = [convert.access_token(each, current=each.id in mine) for each in found]
+        return pb.ListAccessTokensResponse(access_tokens=shown, next_page_token=token)
 
     async def DeleteAccessToken(
         self, request: pb.DeleteAccessTokenRequest, _context: Context

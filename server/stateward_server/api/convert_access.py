@@ -79,11 +79,12 @@ def invitation(entry: Invitation) -> org_pb2.Invitation:
     )
 
 
-def access_token(entry: AccessToken) -> account_service_pb2.AccessToken:
+def access_token(entry: AccessToken, *, current: bool) -> account_service_pb2.AccessToken:
     return account_service_pb2.AccessToken(
         name=f"accessTokens/{entry.id}",
         display_name=entry.display_name,
         create_time=timestamp(entry.created_ms),
+        current=current,
     )
 
 

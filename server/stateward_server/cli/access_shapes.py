@@ -20,7 +20,7 @@ INVITATION_COLUMNS = ("INVITATION", "ROLE", "NOTE", "CREATED", "EXPIRES")
 KEY_COLUMNS = ("KEY", "NAME", "SCOPES", "CREATED")
 IDENTITY_PROVIDER_COLUMNS = ("PROVIDER", "ISSUER", "AUDIENCE", "ALGORITHMS", "KEYS", "CREATED")
 TOKEN_PROVIDER_COLUMNS = ("SERVICE", "KEY", "MAPPING", "CREATED")
-ACCESS_TOKEN_COLUMNS = ("TOKEN", "NAME", "CREATED")
+ACCESS_TOKEN_COLUMNS = ("TOKEN", "NAME", "CREATED", "CURRENT")
 
 
 def identity(me: Identity) -> Document:
@@ -149,11 +149,12 @@ def access_token(seen: AccessToken) -> Document:
         "access_token": seen.id,
         "display_name": seen.display_name,
         "create_time": timestamp(seen.create_time),
+        "current": seen.current,
     }
 
 
 def access_token_row(seen: AccessToken) -> tuple[str, ...]:
-    return seen.id, seen.display_name or "-", second(seen.create_time)
+    return seen.id, seen.display_name or "-", second(seen.create_time), "*" if seen.current else ""
 
 
 def _allowed(seen: Org) -> str:

@@ -62,15 +62,18 @@ async def _known(session: Session, way_in: Profile) -> Profile:
 
 
 @click.command("logout")
+@click.option("--revoke", is_flag=True, help="Revoke the token first; otherwise it stays valid.")
 @asking.yes_option
 @client_command
-async def logout(session: Session, *, yes: bool) -> None:
-    """Delete the profile that login wrote.
-
-    The token in it stays valid; `access-tokens delete` revokes it.
-    """
+async def logout(session: Session, *, revoke: bool, yes: bool) -> None:
+    """Delete the profile that login wrote, with the token in it."""
     profiles.refuse_servers_own(session.profile)
     asking.confirm(f"Delete {session.profile}, with the token in it?", yes=yes)
+    if revoke:
+        async with session.connect(naming_org=False) as client:
+            tokens = [token async for token in client.access_tokens.list() if token.current]
+            for token in tokens:
+                await client.access_tokens.delete(token)
     existed = session.profile.exists()
     session.profile.unlink(missing_ok=True)
     text = f"Deleted {session.profile}." if existed else f"There is no profile at {session.profile}."

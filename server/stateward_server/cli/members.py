@@ -91,8 +91,8 @@ async def create(session: Session, *, role: str, note: str, valid_hours: int | N
         {**shapes.invitation(invitation), "code": made.code},
     )
     session.output.note(
-        "The code is a secret, and is not shown again. A new person takes it up with stateward login "
-        "--invitation,\nand who has a profile with stateward invitations accept."
+        "The code is a secret, and is not shown again. A new person takes it up with\nstateward login "
+        "--grpc HOST:PORT --invitation, and who has a profile with stateward invitations accept."
     )
 
 

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from stateward.v1 import org_pb2 as stateward_dot_v1_dot_org__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stateward/v1/account_service.proto\x12\x0cstateward.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16stateward/v1/org.proto\"\x0f\n\rWhoAmIRequest\"\xc2\x01\n\x0eWhoAmIResponse\x12\x0b\n\x03org\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12 \n\x04role\x18\x04 \x01(\x0e\x32\x12.stateward.v1.Role\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x19\n\x11\x61uth_context_json\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x0b\x41\x63\x63\x65ssToken\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"P\n\x18\x43reateAccessTokenRequest\x12\x1a\n\x0c\x64isplay_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\\\n\x19\x43reateAccessTokenResponse\x12/\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x19.stateward.v1.AccessToken\x12\x0e\n\x06secret\x18\x02 \x01(\t\"L\n\x17ListAccessTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"e\n\x18ListAccessTokensResponse\x12\x30\n\raccess_tokens\x18\x01 \x03(\x0b\x32\x19.stateward.v1.AccessToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x18\x44\x65leteAccessTokenRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x1b\n\x19\x44\x65leteAccessTokenResponse2\x84\x03\n\x0e\x41\x63\x63ountService\x12\x43\n\x06WhoAmI\x12\x1b.stateward.v1.WhoAmIRequest\x1a\x1c.stateward.v1.WhoAmIResponse\x12\x64\n\x11\x43reateAccessToken\x12&.stateward.v1.CreateAccessTokenRequest\x1a\'.stateward.v1.CreateAccessTokenResponse\x12\x61\n\x10ListAccessTokens\x12%.stateward.v1.ListAccessTokensRequest\x1a&.stateward.v1.ListAccessTokensResponse\x12\x64\n\x11\x44\x65leteAccessToken\x12&.stateward.v1.DeleteAccessTokenRequest\x1a\'.stateward.v1.DeleteAccessTokenResponseBG\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stateward/v1/account_service.proto\x12\x0cstateward.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16stateward/v1/org.proto\"\x0f\n\rWhoAmIRequest\"\xc2\x01\n\x0eWhoAmIResponse\x12\x0b\n\x03org\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12 \n\x04role\x18\x04 \x01(\x0e\x32\x12.stateward.v1.Role\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x19\n\x11\x61uth_context_json\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x0b\x41\x63\x63\x65ssToken\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63urrent\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"P\n\x18\x43reateAccessTokenRequest\x12\x1a\n\x0c\x64isplay_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\\\n\x19\x43reateAccessTokenResponse\x12/\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x19.stateward.v1.AccessToken\x12\x0e\n\x06secret\x18\x02 \x01(\t\"L\n\x17ListAccessTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"e\n\x18ListAccessTokensResponse\x12\x30\n\raccess_tokens\x18\x01 \x03(\x0b\x32\x19.stateward.v1.AccessToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x18\x44\x65leteAccessTokenRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x1b\n\x19\x44\x65leteAccessTokenResponse2\x84\x03\n\x0e\x41\x63\x63ountService\x12\x43\n\x06WhoAmI\x12\x1b.stateward.v1.WhoAmIRequest\x1a\x1c.stateward.v1.WhoAmIResponse\x12\x64\n\x11\x43reateAccessToken\x12&.stateward.v1.CreateAccessTokenRequest\x1a\'.stateward.v1.CreateAccessTokenResponse\x12\x61\n\x10ListAccessTokens\x12%.stateward.v1.ListAccessTokensRequest\x1a&.stateward.v1.ListAccessTokensResponse\x12\x64\n\x11\x44\x65leteAccessToken\x12&.stateward.v1.DeleteAccessTokenRequest\x1a\'.stateward.v1.DeleteAccessTokenResponseBG\n\x10\x64\x65v.stateward.v1P\x01Z1stateward.dev/sdk/go/gen/stateward/v1;statewardv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESSTOKEN'].fields_by_name['display_name']._serialized_options = b'\342A\001\001'
   _globals['_ACCESSTOKEN'].fields_by_name['create_time']._loaded_options = None
   _globals['_ACCESSTOKEN'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_ACCESSTOKEN'].fields_by_name['current']._loaded_options = None
+  _globals['_ACCESSTOKEN'].fields_by_name['current']._serialized_options = b'\342A\001\003'
   _globals['_CREATEACCESSTOKENREQUEST'].fields_by_name['display_name']._loaded_options = None
   _globals['_CREATEACCESSTOKENREQUEST'].fields_by_name['display_name']._serialized_options = b'\342A\001\001'
   _globals['_CREATEACCESSTOKENREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -57,20 +59,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WHOAMIREQUEST']._serialized_end=157
   _globals['_WHOAMIRESPONSE']._serialized_start=160
   _globals['_WHOAMIRESPONSE']._serialized_end=354
-  _globals['_ACCESSTOKEN']._serialized_start=356
-  _globals['_ACCESSTOKEN']._serialized_end=472
-  _globals['_CREATEACCESSTOKENREQUEST']._serialized_start=474
-  _globals['_CREATEACCESSTOKENREQUEST']._serialized_end=554
-  _globals['_CREATEACCESSTOKENRESPONSE']._serialized_start=556
-  _globals['_CREATEACCESSTOKENRESPONSE']._serialized_end=648
-  _globals['_LISTACCESSTOKENSREQUEST']._serialized_start=650
-  _globals['_LISTACCESSTOKENSREQUEST']._serialized_end=726
-  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_start=728
-  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_end=829
-  _globals['_DELETEACCESSTOKENREQUEST']._serialized_start=831
-  _globals['_DELETEACCESSTOKENREQUEST']._serialized_end=903
-  _globals['_DELETEACCESSTOKENRESPONSE']._serialized_start=905
-  _globals['_DELETEACCESSTOKENRESPONSE']._serialized_end=932
-  _globals['_ACCOUNTSERVICE']._serialized_start=935
-  _globals['_ACCOUNTSERVICE']._serialized_end=1323
+  _globals['_ACCESSTOKEN']._serialized_start=357
+  _globals['_ACCESSTOKEN']._serialized_end=496
+  _globals['_CREATEACCESSTOKENREQUEST']._serialized_start=498
+  _globals['_CREATEACCESSTOKENREQUEST']._serialized_end=578
+  _globals['_CREATEACCESSTOKENRESPONSE']._serialized_start=580
+  _globals['_CREATEACCESSTOKENRESPONSE']._serialized_end=672
+  _globals['_LISTACCESSTOKENSREQUEST']._serialized_start=674
+  _globals['_LISTACCESSTOKENSREQUEST']._serialized_end=750
+  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_start=752
+  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_end=853
+  _globals['_DELETEACCESSTOKENREQUEST']._serialized_start=855
+  _globals['_DELETEACCESSTOKENREQUEST']._serialized_end=927
+  _globals['_DELETEACCESSTOKENRESPONSE']._serialized_start=929
+  _globals['_DELETEACCESSTOKENRESPONSE']._serialized_end=956
+  _globals['_ACCOUNTSERVICE']._serialized_start=959
+  _globals['_ACCOUNTSERVICE']._serialized_end=1347
 # @@protoc_insertion_point(module_scope)

@@ -92,10 +92,13 @@ class AccessToken(message.Message):
     NAME_FIELD_NUMBER: builtins.int
     DISPLAY_NAME_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    CURRENT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. `accessTokens/{access_token}`, where the id is `sat_` and 22 characters."""
     display_name: builtins.str
     """What people call it: at most 128 characters."""
+    current: builtins.bool
+    """Output only. Whether it is the token that the call was made with."""
     @builtins.property
     def create_time(self) -> timestamp_pb2.Timestamp:
         """Output only. When it was made."""
@@ -106,10 +109,11 @@ class AccessToken(message.Message):
         name: builtins.str = ...,
         display_name: builtins.str = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
+        current: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "display_name", b"display_name", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "current", b"current", "display_name", b"display_name", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
