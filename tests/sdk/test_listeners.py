@@ -82,8 +82,10 @@ async def test_what_ends_it_is_logged_if_nobody_waits(server, instance, caplog) 
 
 
 async def test_who_gives_up_waiting_leaves_it_at_work(server, instance) -> None:
-    server.will("WatchInstance", Watched([snapshot(1)]))
-    listener = instance.on_change(Heard())
+    server.will("WatchInstance", Watched([snapshot(1), changes(2)]))
+    heard = Heard()
+    listener = instance.on_change(heard)
+    await heard.two.wait()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(listener.wait(), 0.01)
     assert listener.active

@@ -10,6 +10,7 @@ from ._json import encode_object
 from ._names import child
 from .access import (
     AccessToken,
+    Identity,
     IdentityProviderInfo,
     Invitation,
     Joined,
@@ -31,6 +32,10 @@ from .v1 import member_service_pb2 as members
 from .v1 import org_service_pb2 as orgs
 from .v1 import provider_pb2
 from .v1 import token_provider_service_pb2 as token_providers
+
+
+def who_am_i() -> Call[Identity]:
+    return unary(lambda stubs: stubs.accounts.WhoAmI, accounts.WhoAmIRequest(), convert.identity)
 
 
 def create_org(display_name: str, *, deny_anonymous: bool, request_id: str) -> Call[Org]:

@@ -7,6 +7,7 @@ from ._json import decode
 from ._names import parts
 from .access import (
     AccessToken,
+    Identity,
     IdentityProviderInfo,
     Invitation,
     Joined,
@@ -52,6 +53,18 @@ def use_number(use: KeyUse | None) -> key_service_pb2.KeyUse.ValueType:
     if use not in _USE:
         raise ValueError(f"the use of a key is one of {', '.join(_USE)}, got {use!r}")
     return _USE[use]
+
+
+def identity(message: account_service_pb2.WhoAmIResponse) -> Identity:
+    return Identity(
+        org=parts(message.org)[0] if message.org else None,
+        subject=message.subject,
+        display_name=message.display_name,
+        role=role(message.role) if message.role else None,
+        scopes=tuple(message.scopes),
+        auth_context=decode(message.auth_context_json),
+        expire_time=time(message.expire_time) if message.HasField("expire_time") else None,
+    )
 
 
 def org(message: org_pb2.Org) -> Org:

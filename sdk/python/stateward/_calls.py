@@ -18,7 +18,6 @@ from . import _convert
 from ._auth import Metadata
 from ._names import instance_path, letter_path, machine_path, timer_path, version_path
 from ._wait import Wait
-from .access import Identity
 from .state import (
     Comparison,
     DeadLetter,
@@ -37,7 +36,6 @@ from .v1 import dead_letter_service_pb2 as letters
 from .v1 import instance_service_pb2 as instances
 from .v1 import machine_pb2
 from .v1 import machine_service_pb2 as machines
-from .v1.account_service_pb2 import WhoAmIRequest
 from .v1.account_service_pb2_grpc import AccountServiceStub
 from .v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 from .v1.identity_provider_service_pb2_grpc import IdentityProviderServiceStub
@@ -369,10 +367,6 @@ def get_limits() -> Call[dict[str, Limit]]:
         GetLimitsRequest(),
         lambda response: {message.name: _convert.limit(message) for message in response.limits},
     )
-
-
-def who_am_i() -> Call[Identity]:
-    return unary(lambda stubs: stubs.accounts.WhoAmI, WhoAmIRequest(), _convert.identity)
 
 
 def exchange_token(token_provider: str, subject_token: str) -> Call[tuple[str, float]]:

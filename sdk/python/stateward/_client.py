@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from . import _calls
+from . import _access_calls, _calls
 from ._auth import encode_auth_context
 from ._credentials import Anonymous, Exchange, TokenFunction, credentials
 from ._feed import OnReconnect
@@ -150,7 +150,7 @@ class Client:
         Raises:
             Unauthenticated: The token is missing or not valid.
         """
-        return await self._caller.call(_calls.who_am_i(), timeout)
+        return await self._caller.call(_access_calls.who_am_i(), timeout)
 
     def machine(self, name: str) -> Machine:
         """Return a handle of a machine; no I/O.

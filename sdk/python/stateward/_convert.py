@@ -15,7 +15,6 @@ from google.protobuf.duration_pb2 import Duration
 from ._json import decode
 from ._names import parts
 from ._wait import HasTag, InState, Point, Wait
-from .access import Identity, Role
 from .state import (
     Cause,
     Comparison,
@@ -36,13 +35,11 @@ from .state import (
     Transition,
 )
 from .v1 import (
-    account_service_pb2,
     dead_letter_pb2,
     instance_pb2,
     instance_service_pb2,
     limits_service_pb2,
     machine_pb2,
-    org_pb2,
     subscription_service_pb2,
 )
 
@@ -54,12 +51,6 @@ _STATUS = {
     instance_pb2.MACHINE_STATUS_DONE: Status.DONE,
     instance_pb2.MACHINE_STATUS_FAILED: Status.FAILED,
     instance_pb2.MACHINE_STATUS_STOPPED: Status.STOPPED,
-}
-_ROLE = {
-    org_pb2.ROLE_UNSPECIFIED: None,
-    org_pb2.ROLE_OWNER: Role.OWNER,
-    org_pb2.ROLE_DEVELOPER: Role.DEVELOPER,
-    org_pb2.ROLE_VIEWER: Role.VIEWER,
 }
 _CAUSE = {
     instance_pb2.TRANSITION_CAUSE_CREATED: Cause.CREATED,
@@ -238,18 +229,6 @@ def limit(message: limits_service_pb2.Limit) -> Limit:
         unit=_UNIT.get(message.unit, "unknown"),
         description=message.description,
         reason=message.reason,
-    )
-
-
-def identity(message: account_service_pb2.WhoAmIResponse) -> Identity:
-    return Identity(
-        org=parts(message.org)[0] if message.org else None,
-        subject=message.subject,
-        display_name=message.display_name,
-        role=_ROLE.get(message.role, Role.UNKNOWN),
-        scopes=tuple(message.scopes),
-        auth_context=decode(message.auth_context_json),
-        expire_time=time(message.expire_time) if message.HasField("expire_time") else None,
     )
 
 

@@ -12,9 +12,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from .errors import Unavailable
+from .errors import DeadlineExceeded, StatewardError, Unavailable
+
+Result = TypeVar("Result")
 
 FETCH_LIMIT = 30.0
 """Seconds that fetching a token may take."""
@@ -47,8 +49,12 @@ class TokenSource(Protocol):
     def renews(self) -> bool:
         """Whether asking again may bring another token."""
 
-    async def token(self) -> str | None:
-        """Return the token to use now. Raises whatever keeps it from getting one."""
+    async def token(self, deadline: float | None = None) -> str | None:
+        """Return the token to use now.
+
+        Raises DeadlineExceeded if there is none by the loop's time `deadline`, and whatever else keeps it
+        from getting one.
+        """
 
     def refused(self, token: str | None) -> None:
         """Take note that the server did not accept a token."""
@@ -65,7 +71,7 @@ class FixedToken:
     def __init__(self, token: str | None) -> None:
         self._token = token
 
-    async def token(self) -> str | None:
+    async def token(self, deadline: float | None = None) -> str | None:  # noqa: ARG002 - it never waits
         return self._token
 
     def refused(self, token: str | None) -> None:
@@ -88,11 +94,12 @@ class RenewedToken:
         self._renew_at = 0.0
         self._fetching: asyncio.Task[str] | None = None
 
-    async def token(self) -> str:
+    async def token(self, deadline: float | None = None) -> str:
         held, now = self._held, self._clock()
         if held is None or now >= held.expires_at:
+            late = DeadlineExceeded("there was no token in time; the call was not sent")
             # Nobody who stops waiting may take the token away from the others.
-            return await asyncio.shield(self._renewed())
+            return await _by(asyncio.shield(self._renewed()), asyncio.timeout_at(deadline), late)
         if now >= self._renew_at:
             self._renewed()
         return held.token
@@ -130,14 +137,19 @@ class RenewedToken:
         return fresh.token
 
     async def _fetch_in_time(self) -> Fetched:
-        limit = asyncio.timeout(FETCH_LIMIT)
-        try:
-            async with limit:
-                return await self._fetch()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise Unavailable(f"there was no token within {FETCH_LIMIT:g} s") from None
+        late = Unavailable(f"there was no token within {FETCH_LIMIT:g} s")
+        return await _by(self._fetch(), asyncio.timeout(FETCH_LIMIT), late)
+
+
+async def _by(work: Awaitable[Result], limit: asyncio.Timeout, late: StatewardError) -> Result:
+    """Return what comes of the work, or raise `late` after the limit; a timeout of its own is passed on."""
+    try:
+        async with limit:
+            return await work
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise late from None
 
 
 def _heard(task: asyncio.Task[str]) -> None:

@@ -23,7 +23,7 @@ from ._retry import RetryPolicy, retrying
 from ._status import error_from
 from ._tls import Keyring, stays_here
 from ._watch_calls import ManyWatch, NextCommand, Stream, Watch
-from .errors import DeadlineExceeded, StatewardError, Unauthenticated
+from .errors import StatewardError, Unauthenticated
 
 Result = TypeVar("Result")
 
@@ -145,7 +145,7 @@ class Transport:
     async def _send(self, call: Call[Result], auth_context: bytes | None, deadline: float) -> Result:
         """Make one attempt, by the loop's time `deadline`."""
         try:
-            stubs, token = self.stubs(), await self._token(deadline)
+            stubs, token = self.stubs(), await self._tokens.token(deadline)
             metadata = self._metadata(token, auth_context)
             seconds = deadline - asyncio.get_running_loop().time()
             try:
@@ -155,16 +155,6 @@ class Transport:
         except asyncio.CancelledError:
             self.raise_if_closed()
             raise
-
-    async def _token(self, deadline: float) -> str | None:
-        limit = asyncio.timeout_at(deadline)
-        try:
-            async with limit:
-                return await self._tokens.token()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise DeadlineExceeded("there was no token in time; the call was not sent") from None
 
     def _metadata(self, token: str | None, auth_context: bytes | None) -> Metadata:
         return call_metadata(token, self._org, auth_context)
