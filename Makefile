@@ -22,7 +22,7 @@ HOST := .venv/.host-built
 
 .PHONY: help
 help: ## list the tasks
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s%s\n", $$1, $$2 }'
 
 .PHONY: setup
 setup: $(DEPS) $(HOST) ## make .venv with everything pinned, and build the XState host
@@ -97,6 +97,10 @@ bench: setup ## measure throughput and latency on this machine
 .PHONY: bench-timers
 bench-timers: setup ## measure how late timers fire, and what a million of them cost
 	@$(BIN)/python scripts/bench_timers.py $(ARGS)
+
+.PHONY: bench-fairness
+bench-fairness: setup ## measure how long others wait while one machine is killed, eats memory or spins
+	@$(BIN)/python scripts/bench_fairness.py $(ARGS)
 
 .PHONY: check
 check: lint types layers gen-check docs-check test ## everything CI runs

@@ -21,11 +21,12 @@ from tests.crash.checker import Call, Life, correspondence, objections, unfinish
 from tests.e2e.kit import published
 from tests.servers import SECONDS, Server
 
-from stateward import Client, Instance, State, Unavailable, Wait
+from stateward import Client, Instance, RetryPolicy, State, Unavailable, Wait
 
 HERE = Path(__file__).parent
 GENERATIONS = ("v4", "v5")
-_PATIENCE = 1_000
+_PATIENCE = 10_000
+"""Attempts and seconds: as long as a test lasts."""
 
 
 @dataclass
@@ -102,6 +103,7 @@ class Office:
     """The generation of XState of each."""
     calls: dict[str, list[Call]] = field(default_factory=dict)
     views: dict[str, list[State]] = field(default_factory=dict)
+    answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def of(self, client: Client, name: str) -> Instance:
         return client.machine(f"clerk-{self.clerks[name]}").instance(name)
@@ -111,8 +113,18 @@ class Office:
         return {**event, "machine": f"clerk-{self.clerks[to]}", "to": to}
 
     def client(self) -> Client:
-        """Return a client that goes on trying while the server is away."""
-        return self.doomed.server.client(attempts=_PATIENCE)
+        """Return a client that goes on trying, however often the server is away."""
+        server = self.doomed.server
+        retry = RetryPolicy(_PATIENCE, first_delay=0.05, max_delay=0.25)
+        return Client.connect(server.grpc, token=server.profile["token"], retry=retry, timeout=_PATIENCE)
+
+    async def moves(self, answers: int) -> None:
+        """Wait until so many more events have been answered, for three seconds at most."""
+        self.answers = asyncio.Semaphore(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                for _ in range(answers):
+                    await self.answers.acquire()
 
     async def follow(self, client: Client, name: str, begun: asyncio.Event) -> None:
         """Watch a clerk through everything, which is the SDK's work."""
@@ -131,6 +143,8 @@ class Office:
         revision = None
         with contextlib.suppress(Unavailable):
             revision = (await self.of(client, name).send(told, request_id=request_id, wait=wait)).revision
+        if revision is not None:
+            self.answers.release()
         call = Call(request_id, revision)
         self.calls[name].append(call)
         return call

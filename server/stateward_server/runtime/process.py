@@ -192,7 +192,8 @@ class HostProcess(asyncio.Protocol):
 
     def _flush(self) -> None:
         frames, self._out = self._out, []
-        if self._transport is not None and frames:
+        # A process that was killed a moment ago: whoever waits for it hears of its end.
+        if frames and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(frames) if len(frames) > 1 else frames[0])
 
     def _watch(self) -> None:
