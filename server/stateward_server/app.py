@@ -12,13 +12,15 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
 
 from stateward_server.api.accounts import AccountServicer
+from stateward_server.api.audit_entries import AuditServicer
 from stateward_server.api.edge import Edge
+from stateward_server.api.homes import homes
 from stateward_server.api.instances import InstanceServicer
 from stateward_server.api.keys import KeyServicer
 from stateward_server.api.letters import DeadLetterServicer
@@ -30,10 +32,12 @@ from stateward_server.api.outcomes import Outcomes
 from stateward_server.api.paging import PageTokens
 from stateward_server.api.providers import IdentityProviderServicer, TokenProviderServicer
 from stateward_server.api.rates import Brake, Rates
+from stateward_server.api.records import Records
 from stateward_server.api.server import ApiServer
 from stateward_server.api.streams import Streams
 from stateward_server.api.subscriptions import SubscriptionServicer
 from stateward_server.api.tokens import TokenServicer
+from stateward_server.audit.trail import Trail
 from stateward_server.auth.anonymous import Anonymous
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.exchange import Exchange
@@ -56,6 +60,7 @@ from stateward_server.orgs.keys import Keys
 from stateward_server.orgs.members import Members
 from stateward_server.orgs.orgs import Orgs
 from stateward_server.orgs.providers import Providers
+from stateward_server.ports.store import StoreFault
 from stateward_server.query.query import Query
 from stateward_server.retention import Pruning
 from stateward_server.runtime.pool import HostPool
@@ -95,6 +100,7 @@ class _Core:
     engine: Engine
     streams: Streams
     revocations: Revocations
+    trail: Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +168,22 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
         revocations = Revocations()
         streams = Streams(clock, limits.watch.send_ms, revocations)
+        trail = Trail(store)
         api = _api(
-            _Core(settings, limits, clock, entropy, secrets, store, host, hub, engine, streams, revocations)
+            _Core(
+                settings,
+                limits,
+                clock,
+                entropy,
+                secrets,
+                store,
+                host,
+                hub,
+                engine,
+                streams,
+                revocations,
+                trail,
+            )
         )
         grpc_host, grpc_port = address(settings.grpc, "grpc")
         grpc_port = api.bind(_joined(grpc_host, grpc_port), certificates)
@@ -172,9 +192,11 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         web = HealthServer(http_host, http_port, ready.is_set, certificates)
         await api.start()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        ticking = [tasks.create_task(hub.run()), tasks.create_task(streams.run())]
-        if settings.history_days:
-            ticking.append(tasks.create_task(Pruning(store, clock, settings.history_days).run()))
+        pruning = Pruning(
+            store, store, clock, history_days=settings.history_days, audit_days=settings.audit_days
+        )
+        loops = (hub.run(), streams.run(), trail.run(), pruning.run())
+        ticking = [tasks.create_task(loop) for loop in loops]
         tasks.create_task(web.run())
         addresses = Running(_joined(grpc_host, grpc_port), _joined(http_host, web.port))
         write_profile(settings.data, administrator, _way_in(settings, addresses, certificates))
@@ -186,6 +208,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             await api.stop_taking()
             hub.drain()
             await asyncio.gather(api.stop(settings.drain_seconds), engine.drain())
+            with suppress(StoreFault):  # the log says so
+                await trail.settle()
             for task in ticking:
                 task.cancel()
             web.stop()
@@ -235,6 +259,7 @@ def _api(core: _Core) -> ApiServer:
         OrgServicer(orgs, outcomes, pages),
         MemberServicer(members, orgs, outcomes, pages),
         AccountServicer(accounts, outcomes, pages),
+        AuditServicer(core.trail, pages),
         KeyServicer(keys, outcomes, pages),
         IdentityProviderServicer(providers, outcomes, pages),
         TokenProviderServicer(providers, outcomes, pages),
@@ -244,6 +269,7 @@ def _api(core: _Core) -> ApiServer:
         authenticator,
         core.entropy,
         core.streams,
+        Records(core.trail, clock, core.entropy, homes(members)),
         rates=Rates.of(rates, clock),
         brake=Brake(rates, clock),
     )

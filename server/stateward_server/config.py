@@ -45,6 +45,8 @@ class Settings:
     """How long a stopping server waits for calls in flight."""
     history_days: int = 0
     """How long transitions are kept; 0 keeps them for ever. The last one of an instance always is."""
+    audit_days: int = 0
+    """How long entries of the audit log are kept; 0 keeps them for ever."""
     keepalive_seconds: int = 30
     """After how long a quiet connection is pinged; no answer for two thirds of that means it is dead."""
     send_seconds: int = 20
@@ -73,6 +75,7 @@ _INTEGERS = frozenset(
         "settle_seconds",
         "drain_seconds",
         "history_days",
+        "audit_days",
         "keepalive_seconds",
         "send_seconds",
         "org_requests_per_second",
@@ -84,6 +87,7 @@ _INTEGERS = frozenset(
 _MAY_BE_ZERO = frozenset(
     {
         "history_days",
+        "audit_days",
         "org_requests_per_second",
         "key_requests_per_second",
         "failed_tokens_per_second",

@@ -35,7 +35,7 @@ class Start:
 
     async def scopes(self, token: str) -> frozenset[str]:
         authenticator = Authenticator(self.store, self.secrets, self.clock, Revocations())
-        return (await authenticator.authenticate(token, None)).scopes
+        return (await authenticator.authenticate(token)).scopes
 
 
 @pytest.fixture

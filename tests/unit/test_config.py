@@ -42,7 +42,7 @@ def test_every_setting_can_come_from_the_environment(field: object):
     values = {
         "data": "x", "grpc": "h:1", "http": "h:1", "log_level": "debug", "log_format": "json",
         "host_processes": "7", "settle_seconds": "7", "drain_seconds": "7",
-        "history_days": "0", "keepalive_seconds": "7", "send_seconds": "7",
+        "history_days": "0", "audit_days": "7", "keepalive_seconds": "7", "send_seconds": "7",
         "org_requests_per_second": "7", "key_requests_per_second": "7", "failed_tokens_per_second": "0",
         "open_requests_per_second": "0",
         "tls_cert": "x", "tls_key": "x", "tls_client_ca": "x", "allow_plaintext": "true",

@@ -1,5 +1,6 @@
-"""What every RPC passes, in this order: log, error translation, size, authentication, rate, scope, parsing.
+"""What every RPC passes, in order: log, error translation, size, authentication, rate, scope, parsing, audit.
 
+Only administrative calls, and calls for somebody else, are in the audit log (see `auth/audited.py`).
 Health and reflection pass untouched. An RPC that has no scope in `auth/scopes.py` is refused.
 """
 
@@ -17,9 +18,11 @@ from google.protobuf.message import DecodeError
 
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.rates import Brake, Rates
+from stateward_server.api.records import Record, Records
 from stateward_server.api.status import status_of
 from stateward_server.api.streams import Streams
-from stateward_server.auth.authenticator import Authenticator
+from stateward_server.auth.audited import ADMINISTRATIVE
+from stateward_server.auth.authenticator import Authenticator, BadToken, acting
 from stateward_server.auth.scopes import BY_METHOD, Door
 from stateward_server.engine.refusals import no_host, no_store
 from stateward_server.model.errors import (
@@ -56,6 +59,7 @@ class Edge:
         authenticator: Authenticator,
         entropy: Entropy,
         streams: Streams,
+        records: Records,
         *,
         rates: Rates | None = None,
         brake: Brake | None = None,
@@ -63,6 +67,7 @@ class Edge:
         self._authenticator = authenticator
         self._entropy = entropy
         self._streams = streams
+        self._records = records
         self._rates = rates
         self._brake = brake
 
@@ -87,13 +92,20 @@ class Edge:
     def _unary(
         self, method: str, serve: Callable[[Any, Any], Awaitable[Any]], parse: _Parse
     ) -> Callable[[bytes, Any], Awaitable[Any]]:
+        audited = method in ADMINISTRATIVE
+
         async def call(raw: bytes, context: Context) -> Any:
             line = _Line(method)
             try:
-                line.principal = await self._admit(method, raw, context)
-                return await serve(_parsed(raw, parse), context)
+                await self._admit(line, raw, context)
+                request = _parsed(raw, parse)
+                if audited or line.acting:
+                    await self._record(line, request, context)
+                return line.answered(await serve(request, context))
             except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
                 refusal = self._explain(error, line)
+                if audited or line.acting:
+                    self._record_refusal(line, refusal, raw, parse, context)
                 line.write()  # before the caller can know of it
                 await context.abort_with_status(status_of(refusal))
             finally:
@@ -106,21 +118,22 @@ class Edge:
     ) -> Callable[[bytes | AsyncIterator[bytes], Any], Awaitable[None]]:
         async def call(raw: bytes | AsyncIterator[bytes], context: Context) -> None:
             line = _Line(method)
+            first = raw if isinstance(raw, bytes) else b""
             with self._streams.serving() as stream:
                 try:
-                    first = raw if isinstance(raw, bytes) else b""
-                    line.principal = await self._admit(method, first, context)
-                    stream.principal = line.principal
+                    stream.principal = who = await self._admit(line, first, context)
                     request = (
-                        _parsed(raw, parse)
-                        if isinstance(raw, bytes)
-                        else self._each_parsed(raw, parse, line.principal)
+                        _parsed(raw, parse) if isinstance(raw, bytes) else self._each_parsed(raw, parse, who)
                     )
+                    if line.acting:
+                        await self._record(line, request, context)
                     async with aclosing(serve(request, context)) as responses:
                         async for response in responses:
                             await stream.send(context, response)
                 except BaseException as error:  # noqa: BLE001 - _explain raises what must not be swallowed
                     refusal = self._explain(stream.cause(error), line)
+                    if line.acting:
+                        self._record_refusal(line, refusal, first, parse, context)
                     line.write()  # before the caller can know of it
                     await context.abort_with_status(status_of(refusal))
                 finally:
@@ -128,41 +141,55 @@ class Edge:
 
         return call
 
-    async def _admit(self, method: str, raw: bytes, context: Context) -> Principal:
+    async def _admit(self, line: _Line, raw: bytes, context: Context) -> Principal:
+        """Return who calls, if they may; leave with the line what is known of them in any case."""
         _check_size(raw)
-        bearer, act_as, org = "", None, ""
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
-                bearer = value[7:]
-            elif key == AUTH_CONTEXT_KEY and isinstance(value, bytes):
-                act_as = value
-            elif key == ORG_KEY and isinstance(value, str):
-                org = value
-        need = BY_METHOD.get(method)
+        bearer, act_as, org = _credentials(context)
+        line.acting = act_as is not None
+        need = BY_METHOD.get(line.method)
         if need is Door.OPEN and not bearer:
             if self._brake is not None:
                 self._brake.count(context.peer())
-            principal = NOBODY
+            line.principal = principal = NOBODY
         else:
-            principal = await self._authenticate(bearer, act_as, org, context)
+            line.principal = principal = await self._authenticate(bearer, org, context)
             if self._rates is not None:
                 self._rates.count(principal)
+            if act_as is not None:
+                line.principal = principal = acting(principal, act_as)
             _check_need(need, principal)
         caller.set(principal)
         return principal
 
-    async def _authenticate(self, bearer: str, act_as: bytes | None, org: str, context: Context) -> Principal:
+    async def _authenticate(self, bearer: str, org: str, context: Context) -> Principal:
         brake = self._brake
         if brake is None:
-            return await self._authenticator.authenticate(bearer, act_as, org)
+            return await self._authenticator.authenticate(bearer, org)
         if not (brake.idle or self._authenticator.knows(bearer, org)):
             brake.check(context.peer())
         try:
-            return await self._authenticator.authenticate(bearer, act_as, org)
-        except Unauthenticated as error:
+            return await self._authenticator.authenticate(bearer, org)
+        except BadToken as error:
             if error.reason == "TOKEN_INVALID":
                 brake.failed(context.peer())
             raise
+
+    async def _record(self, line: _Line, request: Any, context: Context) -> None:
+        """Have the call on record before it takes effect."""
+        who = line.principal
+        assert who is not None  # noqa: S101 - it was let in
+        line.record = await self._records.begin(line.method, who, request, context.peer(), acting=line.acting)
+
+    def _record_refusal(
+        self, line: _Line, refusal: StatewardError, raw: bytes, parse: _Parse, context: Context
+    ) -> None:
+        """Note a call that was not let in, if it is known whose organisation it was for."""
+        who = refusal.claimed if isinstance(refusal, BadToken) else line.principal
+        if line.record is None and who and isinstance(refusal, Unauthenticated | PermissionDenied):
+            request = _parsed_if_sound(raw, parse)
+            self._records.refused(
+                line.method, who, request, context.peer(), refusal.reason, acting=line.acting
+            )
 
     async def _each_parsed(
         self, requests: AsyncIterator[bytes], parse: _Parse, who: Principal
@@ -190,6 +217,19 @@ class Edge:
         return Internal(
             "INTERNAL", f"the server met an error of its own (error id {error_id})", error_id=error_id
         )
+
+
+def _credentials(context: Context) -> tuple[str, bytes | None, str]:
+    """Return the token, the auth context to use instead of its claims, and the organisation that is meant."""
+    bearer, act_as, org = "", None, ""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
+            bearer = value[7:]
+        elif key == AUTH_CONTEXT_KEY and isinstance(value, bytes):
+            act_as = value
+        elif key == ORG_KEY and isinstance(value, str):
+            org = value
+    return bearer, act_as, org
 
 
 def _check_need(need: str | Door | None, principal: Principal) -> None:
@@ -225,6 +265,13 @@ def _parsed(raw: bytes, parse: _Parse) -> Any:
         ) from None
 
 
+def _parsed_if_sound(raw: bytes, parse: _Parse) -> Any:
+    try:
+        return parse(raw)
+    except DecodeError:
+        return None
+
+
 class _Guarded:
     """Passes the handlers of a service on, wrapped."""
 
@@ -241,21 +288,30 @@ class _Guarded:
 
 
 class _Line:
-    """The one log line of an RPC, written once."""
+    """The one log line of an RPC, and its entry in the audit log if it has one; written once."""
 
-    __slots__ = ("method", "outcome", "principal", "started", "written")
+    __slots__ = ("acting", "method", "outcome", "principal", "record", "started", "written")
 
     def __init__(self, method: str) -> None:
         self.method = method
         self.outcome = "OK"
         self.principal: Principal | None = None
+        self.acting = False
+        self.record: Record | None = None
         self.started = time.perf_counter_ns()
         self.written = False
+
+    def answered(self, response: Any) -> Any:
+        if self.record is not None:
+            self.record.answered(response)
+        return response
 
     def write(self) -> None:
         if self.written:
             return
         self.written = True
+        if self.record is not None:
+            self.record.close(self.outcome)
         who = {"org": self.principal.org, "subject": self.principal.subject} if self.principal else {}
         elapsed_ms = (time.perf_counter_ns() - self.started) // 1000 / 1000
         log.info("rpc_served", method=self.method, outcome=self.outcome, elapsed_ms=elapsed_ms, **who)

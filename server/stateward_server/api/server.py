@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from stateward.v1 import (
     account_service_pb2_grpc,
+    audit_service_pb2_grpc,
     dead_letter_service_pb2_grpc,
     identity_provider_service_pb2_grpc,
     instance_service_pb2_grpc,
@@ -28,6 +29,7 @@ from stateward_server.tls import Certificates
 
 _MODULES = {
     "AccountService": account_service_pb2_grpc,
+    "AuditService": audit_service_pb2_grpc,
     "DeadLetterService": dead_letter_service_pb2_grpc,
     "IdentityProviderService": identity_provider_service_pb2_grpc,
     "InstanceService": instance_service_pb2_grpc,

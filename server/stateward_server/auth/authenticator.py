@@ -36,6 +36,21 @@ _LAST_S = 253_402_300_799
 _KEY_ID = re.compile(r"sbk_[A-Za-z0-9_-]{22}")
 
 
+class BadToken(Unauthenticated):
+    """A refusal that knows more than it tells: for the audit log, and for administrators who ask."""
+
+    def __init__(self, cause: str, claimed: Principal | None = None, *, expired: bool = False) -> None:
+        """`cause` is for people; `claimed` is whose token it would be, as far as that is known."""
+        if expired:
+            super().__init__("TOKEN_EXPIRED", "the token has expired: get a new one")
+        else:
+            super().__init__(
+                "TOKEN_INVALID", "the call carries no valid token: send 'authorization: Bearer <token>'"
+            )
+        self.cause = cause
+        self.claimed = claimed
+
+
 class Authenticator:
     """Turns credentials into principals. Every refusal is TOKEN_INVALID or TOKEN_EXPIRED, without detail."""
 
@@ -50,22 +65,18 @@ class Authenticator:
         self._known: OrderedDict[tuple[str, str], Principal] = OrderedDict()
         revocations.listen(self._forget)
 
-    async def authenticate(self, bearer: str, act_as: bytes | None, org: str = "") -> Principal:
-        """`bearer` is the token; `act_as` a JSON object to use as authContext instead of the token's claims.
+    async def authenticate(self, bearer: str, org: str = "") -> Principal:
+        """Return who brings the token `bearer`.
 
         `org` names the organisation that is meant, for a person of several; others may leave it blank.
 
-        Raises Unauthenticated, PermissionDenied (SCOPE_MISSING, ORG_NOT_FOUND), InvalidArgument
-        (INVALID_JSON).
+        Raises BadToken, PermissionDenied (ORG_NOT_FOUND).
         """
         principal = self._known.get((bearer, org)) or await self._learn(bearer, org)
         if principal.expires_ms <= self._clock.now_ms():
             self._known.pop((bearer, org), None)
-            raise Unauthenticated("TOKEN_EXPIRED", "the token has expired: get a new one")
-        if act_as is None:
-            return principal
-        principal.require(ACT_AS)
-        return replace(principal, auth_json=_auth_context(act_as))
+            raise BadToken("its time is over: see its claim 'exp'", principal, expired=True)
+        return principal
 
     def knows(self, bearer: str, org: str) -> bool:
         """Tell whether a token was verified before, and is remembered."""
@@ -78,7 +89,7 @@ class Authenticator:
 
     async def _learn(self, bearer: str, org: str) -> Principal:
         if not bearer or len(bearer) > _MAX_TOKEN or len(org) > _MAX_TOKEN:
-            raise _invalid()
+            raise BadToken("it is missing or too long")
         while True:
             revoked = self._revocations.count
             is_jwt = bearer.count(".") == 2
@@ -96,7 +107,7 @@ class Authenticator:
     async def _verify_access_token(self, bearer: str, wanted: str) -> Principal:
         found = await self._access.find_token(token_digest(bearer))
         if found is None:
-            raise _invalid()
+            raise BadToken("it is no access token of anybody, and no token that a key has signed")
         token, user = found
         rests_on = frozenset({token.id})
         if wanted:
@@ -112,39 +123,63 @@ class Authenticator:
         return Principal(org, BY_ROLE[role], "{}", user.id, user, role, rests_on=rests_on)
 
     async def _verify_jwt(self, bearer: str) -> Principal:
+        key = await self._key_of(bearer)
+        claimed = _signed_by(key, "{}")
         try:
-            key_id = jwt.get_unverified_header(bearer).get("kid")
-            if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
-                raise _invalid()
-            key = await self._access.get_key(key_id)
-            if key is None:
-                raise _invalid()
             # Times are checked below, against the server's own clock.
             claims: dict[str, Any] = jwt.decode(
                 bearer,
-                self._secrets.signing_secret(key_id),
+                self._secrets.signing_secret(key.id),
                 algorithms=["HS256"],
                 audience=AUDIENCE,
                 options={"require": ["exp"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise BadToken(_cause(error), claimed) from None
+        try:
+            expires_ms = _milliseconds(claims["exp"]) + _LEEWAY_S * 1000
+            starts_ms = _milliseconds(claims.get("nbf", 0)) - _LEEWAY_S * 1000
+            principal = replace(_principal(key, claims), expires_ms=expires_ms)
+        except (ValueError, RecursionError) as error:
+            raise BadToken(str(error), claimed) from None
+        if starts_ms > self._clock.now_ms():
+            raise BadToken("its time has not come: see its claim 'nbf'", claimed)
+        return principal
+
+    async def _key_of(self, bearer: str) -> Key:
+        """Return the key that a token says it was signed with."""
+        try:
+            key_id = jwt.get_unverified_header(bearer).get("kid")
         except (jwt.PyJWTError, ValueError, RecursionError):
-            raise _invalid() from None
-        expires_ms = _milliseconds(claims["exp"]) + _LEEWAY_S * 1000
-        if _milliseconds(claims.get("nbf", 0)) - _LEEWAY_S * 1000 > self._clock.now_ms():
-            raise _invalid()
-        return replace(_principal(key, claims), expires_ms=expires_ms)
+            raise BadToken("it is malformed") from None
+        if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+            raise BadToken("its header names no key: 'kid' must be the id of one")
+        key = await self._access.get_key(key_id)
+        if key is None:
+            raise BadToken("the key it names does not exist, or was revoked")
+        return key
+
+
+def acting(principal: Principal, auth_context: bytes) -> Principal:
+    """Return the caller speaking for somebody else, with this JSON object in place of the token's claims.
+
+    Raises PermissionDenied (SCOPE_MISSING), InvalidArgument (INVALID_JSON).
+    """
+    principal.require(ACT_AS)
+    return replace(principal, auth_json=_auth_context(auth_context))
 
 
 def _principal(key: Key, claims: dict[str, Any]) -> Principal:
     act = claims.get("act", {})
     if not isinstance(act, dict):
-        raise _invalid()
+        raise ValueError("its claim 'act' is no object")  # noqa: TRY004 - the caller knows one kind of fault
     if "sub" not in act and "sub" in claims:
         act = {**act, "sub": claims["sub"]}
-    try:
-        return Principal(key.org, frozenset(key.scopes), _json(act), key.id, rests_on=frozenset({key.id}))
-    except (ValueError, RecursionError):
-        raise _invalid() from None
+    return _signed_by(key, _json(act))
+
+
+def _signed_by(key: Key, auth_json: str) -> Principal:
+    return Principal(key.org, frozenset(key.scopes), auth_json, key.id, rests_on=frozenset({key.id}))
 
 
 def _auth_context(raw: bytes) -> str:
@@ -166,14 +201,21 @@ def _json(value: dict[str, Any]) -> str:
 
 def _milliseconds(seconds: object) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds <= _LAST_S:
-        raise _invalid()
+        raise ValueError("its times ('exp', 'nbf') are no seconds since 1970")
     return int(max(seconds, 0) * 1000)
 
 
-def _invalid() -> Unauthenticated:
-    return Unauthenticated(
-        "TOKEN_INVALID", "the call carries no valid token: send 'authorization: Bearer <token>'"
-    )
+_CAUSES: dict[type[Exception], str] = {
+    jwt.InvalidSignatureError: "its signature is not that of the key",
+    jwt.InvalidAlgorithmError: "it is signed with another algorithm than HS256",
+    jwt.InvalidAudienceError: f"its audience is not {AUDIENCE}",
+}
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return f"its claim {error.claim!r} is missing"
+    return _CAUSES.get(type(error), "it is malformed")
 
 
 def _no_org(org: str) -> PermissionDenied:

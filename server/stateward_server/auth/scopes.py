@@ -20,6 +20,7 @@ class Door(Enum):
 
 ALL: frozenset[str] = frozenset(
     {
+        "audit.admin",
         "events.write",
         "indexes.read",
         "instances.admin",
@@ -67,6 +68,7 @@ CI: frozenset[str] = frozenset(
 ACT_AS = "org.keys.write"
 """Needed to speak for somebody else."""
 
+_AUDIT = "/stateward.v1.AuditService/"
 _MACHINES = "/stateward.v1.MachineService/"
 _INSTANCES = "/stateward.v1.InstanceService/"
 _SUBSCRIPTIONS = "/stateward.v1.SubscriptionService/"
@@ -118,6 +120,7 @@ BY_METHOD: dict[str, str | Door] = {
     _MEMBERS + "ListInvitations": "org-members.write",
     _MEMBERS + "DeleteInvitation": "org-members.write",
     _MEMBERS + "AcceptInvitation": Door.OPEN,
+    _AUDIT + "ListAuditEntries": "audit.admin",
     _ACCOUNTS + "WhoAmI": Door.KNOWN,
     _ACCOUNTS + "CreateAccessToken": Door.PERSON,
     _ACCOUNTS + "ListAccessTokens": Door.PERSON,

@@ -124,6 +124,11 @@ class Members:
             await self._store.delete_invitation(org, invitation, request), "INVITATION_NOT_FOUND", invitation
         )
 
+    async def inviting(self, code: str) -> Invitation | None:
+        """Return the invitation that a code takes up, if it can still be taken up by somebody."""
+        invitation = self._secrets.invitation_of(code)
+        return await self._store.get_invitation(invitation) if invitation else None
+
     def invited(self, code: str) -> str:
         """Return the id of the invitation a code was made for, whatever has become of it.
 

@@ -25,6 +25,7 @@ from stateward_server.model.machine import Machine, Module, RequestRecord, Versi
 from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
 from stateward_server.model.outbox import Parcel
 from stateward_server.ports.access import Access
+from stateward_server.ports.audit import AuditLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +292,18 @@ class StoreFault(Exception):
 
 
 class Store(
-    Ledger, ChangeLog, Retention, Indexes, Timers, Outbox, DeadLetters, Catalog, Requests, Access, Protocol
+    Ledger,
+    ChangeLog,
+    Retention,
+    Indexes,
+    Timers,
+    Outbox,
+    DeadLetters,
+    Catalog,
+    Requests,
+    Access,
+    AuditLog,
+    Protocol,
 ):
     """One store in all its roles."""
 

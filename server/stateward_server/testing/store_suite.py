@@ -16,6 +16,7 @@ import pytest
 
 from stateward_server.ports.store import Store
 from stateward_server.testing.store_suite_access import KeySuite, MemberSuite, OrgSuite, ProviderSuite
+from stateward_server.testing.store_suite_audit import AuditSuite
 from stateward_server.testing.store_suite_catalog import CatalogSuite
 from stateward_server.testing.store_suite_changes import ChangeSuite, RetentionSuite
 from stateward_server.testing.store_suite_commits import CommitSuite
@@ -40,6 +41,7 @@ class StoreSuite(
     MemberSuite,
     KeySuite,
     ProviderSuite,
+    AuditSuite,
 ):
     """Everything above, for one store."""
 

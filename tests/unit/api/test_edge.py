@@ -30,8 +30,10 @@ from stateward_server.api.caller import caller
 from stateward_server.api.edge import AUTH_CONTEXT_KEY, MAX_REQUEST_BYTES, Edge
 from stateward_server.api.limits import LimitsServicer
 from stateward_server.api.rates import Brake, Rates
+from stateward_server.api.records import Records
 from stateward_server.api.server import ApiServer
 from stateward_server.api.streams import Streams
+from stateward_server.audit.trail import Trail
 from stateward_server.auth.authenticator import Authenticator
 from stateward_server.auth.revocations import Revocations
 from stateward_server.auth.scopes import PRODUCTION
@@ -188,10 +190,12 @@ async def served(logs: list[Any], clock: ManualClock, rates: RateLimits) -> Asyn
     org = OrgId(mint("org", bytes(16)))
     await with_owner(store, org, ADMIN_TOKEN)
     revocations = Revocations()
+    trail = Trail(store)
     edge = Edge(
         Authenticator(store, Secrets(bytes(32)), clock, revocations),
         SeededEntropy(),
         Streams(clock, 20_000, revocations),
+        Records(trail, clock, SeededEntropy()),
         rates=Rates.of(rates, clock),
         brake=Brake(rates, clock),
     )
@@ -208,10 +212,12 @@ async def served(logs: list[Any], clock: ManualClock, rates: RateLimits) -> Asyn
         ),
     )
     port = server.bind("127.0.0.1:0")
+    writing = asyncio.ensure_future(trail.run())
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Served(server, port, channel, store, instances, subscriptions, logs)
     await server.stop(0)
+    writing.cancel()
 
 
 # ------------------------------------------------------------------ who is calling

@@ -9,6 +9,7 @@ import pytest
 
 import stateward.v1
 from stateward_server.api.server import SERVICES
+from stateward_server.auth.audited import ADMINISTRATIVE, EVERYDAY
 from stateward_server.auth.scopes import ACT_AS, ALL, BY_METHOD, BY_ROLE, CI, PRODUCTION, Door
 from stateward_server.model.org import Role
 
@@ -29,6 +30,19 @@ def test_the_table_has_a_row_for_each_rpc_and_no_other():
     }
     assert set(BY_METHOD) == rpcs
     assert {method.split("/")[1] for method in rpcs} == set(SERVICES)
+
+
+def test_each_rpc_is_either_administrative_or_everyday():
+    assert sorted([*ADMINISTRATIVE, *EVERYDAY]) == sorted(BY_METHOD)
+
+
+def test_whoever_administers_is_on_record():
+    """What needs a scope that end users and publishers lack, and changes something, is administrative."""
+    reading = ("Get", "List", "Watch", "Query")
+    for method, need in BY_METHOD.items():
+        changes = not method.rpartition("/")[2].startswith(reading)
+        if changes and isinstance(need, str) and need not in PRODUCTION:
+            assert method in ADMINISTRATIVE
 
 
 def test_there_is_no_scope_that_opens_nothing():

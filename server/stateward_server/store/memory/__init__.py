@@ -9,18 +9,20 @@ from __future__ import annotations
 from stateward_server.ports.clock import Clock, Entropy
 from stateward_server.ports.store import StoreIdentity
 from stateward_server.store.memory.access import MemoryAccess
+from stateward_server.store.memory.audit import MemoryAudit
 from stateward_server.store.memory.catalog import MemoryCatalog
 from stateward_server.store.memory.ledger import MemoryLedger
 from stateward_server.store.memory.tables import Tables
 
 
-class MemoryStore(MemoryCatalog, MemoryAccess, MemoryLedger):
+class MemoryStore(MemoryCatalog, MemoryAccess, MemoryAudit, MemoryLedger):
     """Forgets everything when it goes; `close` does nothing."""
 
     def __init__(self, *, clock: Clock, entropy: Entropy) -> None:
         tables = Tables()
         MemoryCatalog.__init__(self, tables)
         MemoryAccess.__init__(self, tables)
+        MemoryAudit.__init__(self)
         MemoryLedger.__init__(self, tables)
         self._identity = StoreIdentity(entropy.token_bytes(16).hex(), clock.now_ms())
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from stateward_server.ports.clock import Clock, Entropy
 from stateward_server.ports.store import StoreIdentity
 from stateward_server.store.sqlite import queries
+from stateward_server.store.sqlite.audit import SqliteAudit
 from stateward_server.store.sqlite.catalog import SqliteCatalog
 from stateward_server.store.sqlite.changes import SqliteChanges
 from stateward_server.store.sqlite.keys import SqliteKeys
@@ -29,7 +30,9 @@ from stateward_server.store.sqlite.writer import Writer, transaction
 DATABASE = "stateward.db"
 
 
-class SqliteStore(SqliteLedger, SqliteChanges, SqliteMail, SqliteCatalog, SqliteOrgs, SqliteKeys):
+class SqliteStore(
+    SqliteLedger, SqliteChanges, SqliteMail, SqliteCatalog, SqliteOrgs, SqliteKeys, SqliteAudit
+):
     """One data directory, open. Make it with `SqliteStore.open`."""
 
     def __init__(
@@ -38,6 +41,7 @@ class SqliteStore(SqliteLedger, SqliteChanges, SqliteMail, SqliteCatalog, Sqlite
         SqliteLedger.__init__(self, writer, readers)
         SqliteChanges.__init__(self, writer, readers)
         SqliteMail.__init__(self, writer, readers)
+        SqliteAudit.__init__(self, writer, readers)
         self._identity = identity
         self._closing = closing
 

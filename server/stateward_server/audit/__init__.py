@@ -1,0 +1,1 @@
+"""Who did what to an organisation: written down before it takes effect."""
