@@ -192,6 +192,8 @@ def test_a_terminal_asks_for_a_token_and_does_not_show_it(server, tmp_path):
     words = ("login", "--grpc", server.grpc)
     code, seen = typed("Access token:", token, *words, env={"XDG_CONFIG_HOME": str(tmp_path)})
     assert (code, "Logged in" in seen, token in seen) == (0, True, False)
+    code, seen = typed("Replace", "n", *words, env={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert (code, "Logged in" in seen) == (130, False)
 
 
 def test_a_terminal_asks_before_a_key_is_revoked(server, admin):
@@ -374,8 +376,12 @@ def test_the_servers_profile_has_a_key_to_sign_with(server, admin):
 
 def test_signing_needs_a_key_and_its_secret(person):
     assert "--key ID" in refused(person("tokens", "generate", "--claims", "{}"), 2)
+    assert "--key ID" in refused(person("tokens", "generate", "--claims", "{}", "--key", "web"), 2)
     words = ("tokens", "generate", "--key", "sbk_x", "--claims", "{}")
     assert "there is no key secret" in refused(person(*words), 2)
+    mixed_up = refused(person(*words, stdin="sba_hidden"), 2)
+    assert "begins with sbsec_" in mixed_up
+    assert "hidden" not in mixed_up
     assert "not an object" in refused(person("tokens", "generate", "--key", "sbk_x", "--claims", "1"), 2)
 
 

@@ -108,12 +108,15 @@ async def generate(session: Session, *, key: str | None, claims: dict[str, Any],
     """
     profile = profiles.members(session.profile)
     key = key or profile.get("key_id")
-    if not isinstance(key, str):
-        raise click.UsageError("Name the key with --key ID; see stateward keys list.")
+    if not isinstance(key, str) or not key.startswith("sbk_"):
+        raise click.UsageError("Name the key with --key ID, sbk_…; see stateward keys list.")
     secret = os.environ.get(SECRET_VARIABLE)
     if secret is None and profile.get("key_id") == key:
         secret = profile.get("key_secret")
-    token = signing.sign(key, secret or asking.secret("key secret"), claims, expires_in=ttl)
+    secret = secret or asking.secret("key secret")
+    if not secret.startswith("sbsec_"):
+        raise click.UsageError("A key's secret begins with sbsec_; keys create has shown it.")
+    token = signing.sign(key, secret, claims, expires_in=ttl)
     session.output.done(token, {"token": token, "key": key, "expires_in": int(ttl)})
 
 

@@ -19,9 +19,10 @@ from stateward_server.cli.session import TLS_HINT, Session, client_command
 @click.option("--name", metavar="NAME", default="", help="With --invitation: what you are called.")
 @click.option("--tls", is_flag=True, help="Encrypt, and trust the authorities that this machine trusts.")
 @click.option("--allow-plaintext", is_flag=True, help="Let secrets leave this machine unencrypted.")
+@asking.yes_option
 @client_command
 async def login(
-    session: Session, *, grpc: str, invitation: bool, name: str, tls: bool, allow_plaintext: bool
+    session: Session, *, grpc: str, invitation: bool, name: str, tls: bool, allow_plaintext: bool, yes: bool
 ) -> None:
     """Write a profile for a server, from an access token.
 
@@ -30,6 +31,8 @@ async def login(
     --client-key and --server-name say before the command goes into the profile, too.
     """
     profiles.refuse_servers_own(session.profile)
+    if session.profile.exists():
+        asking.confirm(f"Replace {session.profile}, with the token in it?", yes=yes)
     way_in = session.way_in(grpc, TLS() if tls else None, allow_plaintext=allow_plaintext)
     with profiles.replacing(session.profile) as write:
         secret = asking.secret("invitation code" if invitation else "access token")
