@@ -2,15 +2,19 @@
 
 // deno-lint-ignore-file no-explicit-any
 import { Host } from "../../../server/hosts/xstate/src/host.ts";
+import type { Limits } from "../../../server/hosts/xstate/src/types.ts";
 import { World } from "./world.ts";
 import type { Random } from "./random.ts";
 
-const LIMITS = {
+const LIMITS: Limits = {
   contextBytes: 400_000,
   maxIterations: 200,
   authoriserMs: 1000,
   logBytes: 1000,
   logLines: 1000,
+  indexValues: 100,
+  indexValueBytes: 1000,
+  messages: 100,
 };
 const UID = 7;
 
@@ -99,7 +103,7 @@ export class Hosted {
       },
       format: (args: unknown[]) => args.join(" "),
     };
-    this.#host = new Host(loaded, LIMITS, tell, (frame) => this.#replies.set(frame[0] as number, frame));
+    this.#host = new Host(loaded, LIMITS, [], tell, (frame) => this.#replies.set(frame[0] as number, frame));
   }
 
   #call(op: string, ...args: unknown[]): any {
