@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from tests.servers import Server
@@ -199,6 +201,18 @@ async def test_access_tokens_come_and_go(ann: tuple[Joined, Client], server: Ser
         await ann[1].access_tokens.delete(made.access_token)
         with pytest.raises(Unauthenticated):
             await other.orgs.get()
+
+
+async def test_a_repeated_request_returns_what_the_first_one_made(client: Client):
+    for create in (
+        partial(client.keys.create, use="ci"),
+        partial(client.invitations.create, Role.VIEWER),
+        partial(client.access_tokens.create),
+    ):
+        again = str(uuid.uuid4())
+        made = await create(request_id=again)
+        assert await create(request_id=again) == made
+        assert await create() != made
 
 
 async def test_no_secret_is_in_a_repr(client: Client, server: Server):

@@ -28,7 +28,7 @@ from tests.sdk.fakes import (
 )
 
 import stateward
-from stateward import InstanceNotFound, StatewardError, blocking, errors
+from stateward import InstanceNotFound, StatewardError, _blocking_access, blocking, errors
 from stateward._portal import Portal
 from stateward.v1 import instance_service_pb2, machine_service_pb2
 
@@ -42,6 +42,13 @@ PAIRS = [
     (stateward.Client, blocking.Client),
     (stateward.Machine, blocking.Machine),
     (stateward.Instance, blocking.Instance),
+    (stateward.Orgs, _blocking_access.Orgs),
+    (stateward.Members, _blocking_access.Members),
+    (stateward.Invitations, _blocking_access.Invitations),
+    (stateward.Keys, _blocking_access.Keys),
+    (stateward.IdentityProviders, _blocking_access.IdentityProviders),
+    (stateward.TokenProviders, _blocking_access.TokenProviders),
+    (stateward.AccessTokens, _blocking_access.AccessTokens),
 ]
 
 
@@ -75,6 +82,11 @@ def test_it_is_the_same_api_word_for_word(awaited: type, plain: type) -> None:
         assert str(ours).partition(" ->")[0] == expected_parameters.partition(" ->")[0], name
         assert ours.return_annotation == as_blocking(theirs.return_annotation), name
         assert not inspect.iscoroutinefunction(method)
+
+
+def test_the_client_has_the_same_properties() -> None:
+    of = [{name for name, _ in inspect.getmembers(cls, inspect.isdatadescriptor)} for cls in PAIRS[0]]
+    assert of[0] == of[1] > {"orgs", "keys"}
 
 
 async def in_thread(server: FakeServer, script: Callable[[blocking.Client], Any]) -> Any:
