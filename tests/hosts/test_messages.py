@@ -409,14 +409,18 @@ async def test_what_is_said_to_a_child_on_leaving_it_is_sent(rig: Rig) -> None:
     assert (await told(instance, "GO")).messages == (SendTo(DESK, HI),)
 
 
-async def test_a_stopped_child_is_reached_no_more_and_the_log_says_so(rig: Rig) -> None:
+@pytest.mark.parametrize("options", ["{}", "{ delay: 5 }"])
+async def test_a_stopped_child_is_reached_no_more_and_the_log_says_so(rig: Rig, options: str) -> None:
     instance = await rig.start(
         v5(
             '{ a: { entry: assign({ kid: ({ spawn }) => spawn(persistent({ machine: "desk" }), { id: "kid" }) }),'
-            ' on: { GO: { actions: [stopChild("kid"), sendTo(({ context }) => context.kid, { type: "HI" })] } } } }'
+            ' on: { GO: { actions: [stopChild("kid"), sendTo(({ context }) => context.kid, { type: "HI" }, OPTIONS)] } } } }'.replace(
+                "OPTIONS", options
+            )
         )
     )
-    assert (await told(instance, "GO")).messages == ()
+    step = await told(instance, "GO")
+    assert (step.messages, step.timers) == ((), ())
     _, level, text = await rig.listener.next_log()
     assert (level, "sending HI to the persistent child 'kid' failed" in text) == ("error", True)
 

@@ -85,8 +85,8 @@ function leaves(action: Any, scene: Scene): boolean {
   // An actor of another machine of this system can only be reached from this process.
   if (typeof delay !== "number" || (to !== root && to?._parent !== root)) return false;
   if (isRemote5(to)) {
-    to._send(event);
-    return true;
+    params.delay = undefined; // no use to wait for a child that is gone: the log says so after the commit
+    return false;
   }
   book.set(id, delay, durable(event), to === root ? null : to.id);
   return true;
