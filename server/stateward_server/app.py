@@ -60,7 +60,10 @@ from stateward_server.orgs.keys import Keys
 from stateward_server.orgs.members import Members
 from stateward_server.orgs.orgs import Orgs
 from stateward_server.orgs.providers import Providers
-from stateward_server.ports.store import StoreFault
+from stateward_server.ports.clock import Clock, Entropy
+from stateward_server.ports.fetch import Fetch
+from stateward_server.ports.host import MachineHost
+from stateward_server.ports.store import Store, StoreFault
 from stateward_server.query.query import Query
 from stateward_server.retention import Pruning
 from stateward_server.runtime.pool import HostPool
@@ -86,16 +89,17 @@ _SWITCH_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
-class _Core:
+class Core:
     """What the edge is built on."""
 
     settings: Settings
     limits: Limits
-    clock: SystemClock
-    entropy: SystemEntropy
+    clock: Clock
+    entropy: Entropy
+    fetch: Fetch
     secrets: Secrets
-    store: SqliteStore
-    host: HostPool
+    store: Store
+    host: MachineHost
     hub: Hub
     engine: Engine
     streams: Streams
@@ -169,12 +173,13 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         revocations = Revocations()
         streams = Streams(clock, limits.watch.send_ms, revocations)
         trail = Trail(store)
-        api = _api(
-            _Core(
+        api = api_of(
+            Core(
                 settings,
                 limits,
                 clock,
                 entropy,
+                HttpsFetch(allow_private=settings.allow_private_jwks),
                 secrets,
                 store,
                 host,
@@ -229,7 +234,7 @@ def _way_in(settings: Settings, addresses: Running, certificates: Certificates |
     return WayIn(addresses.grpc, addresses.http, ca=ca, server_name=name)
 
 
-def _api(core: _Core) -> ApiServer:
+def api_of(core: Core) -> ApiServer:
     """Build the gRPC edge and the rooms that only it calls."""
     store, engine, clock, rates = core.store, core.engine, core.clock, core.limits.rates
     pages = PageTokens(core.secrets.purpose("page-tokens"))
@@ -245,7 +250,7 @@ def _api(core: _Core) -> ApiServer:
     members = Members(store, core.secrets, clock, core.entropy, core.revocations)
     accounts = Accounts(store, core.secrets, clock, core.entropy, core.revocations)
     keys = Keys(store, core.secrets, clock, core.entropy, core.revocations)
-    key_sets = KeySets(HttpsFetch(allow_private=core.settings.allow_private_jwks), clock)
+    key_sets = KeySets(core.fetch, clock)
     identities = Identities(key_sets, seals, clock)
     providers = Providers(store, keys, seals, clock, key_sets.objection)
     servicers = (

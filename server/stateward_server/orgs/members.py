@@ -61,7 +61,6 @@ class Members:
     async def set_role(self, by: Principal, user: str, role: Role, request: RequestRecord | None) -> Member:
         """Raises NotFound, PermissionDenied (SCOPE_MISSING), FailedPrecondition (LAST_OWNER)."""
         member = await self.get(by.org, user)
-        member = await self.get(by.org, user)
         check_grant(by, BY_ROLE[role] | BY_ROLE[member.role])
         check(await self._store.set_role(by.org, user, role, request), "MEMBER_NOT_FOUND", user)
         self._revocations.revoke(place(by.org, user))
