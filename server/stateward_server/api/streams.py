@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import grpc
+
 from stateward_server.api.caller import Context
 from stateward_server.auth.revocations import Revocations
 from stateward_server.model.errors import ResourceExhausted, StatewardError, Unauthenticated
@@ -39,7 +41,11 @@ class Stream:
     async def send(self, context: Context, response: object) -> None:
         """Hand over one frame; returns once there is room for the next."""
         self.sending_since = self._clock.now_ms()
-        await context.write(response)
+        try:
+            await context.write(response)
+        except grpc.aio.InternalError:
+            # The connection has gone before gRPC could cancel this call, which is what it means.
+            raise asyncio.CancelledError from None
         self.sending_since = 0
 
     def cause(self, error: BaseException) -> BaseException:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any, cast
 
+import grpc
 import pytest
 
 from stateward_server.api.streams import Stream, Streams
@@ -27,9 +28,12 @@ class Wire:
         self.reading.set()
         self.told: StatewardError | None = None
         self.taken = 0
+        self.broken = False
 
     async def write(self, response: object) -> None:
         await self.reading.wait()
+        if self.broken:
+            raise grpc.aio.InternalError("Failed 'execute_batch'")
         self.taken += 1
 
     async def abort(self, error: StatewardError) -> None:
@@ -114,6 +118,18 @@ async def test_a_stream_ends_with_what_it_rests_on(
     assert mine.wire.told.reason == "ACCESS_REVOKED"
     assert mine.freed
     assert not other.task.done()
+
+
+async def test_a_stream_whose_connection_breaks_during_a_write_is_cancelled(
+    clock: ManualClock, serve: Callable[..., Serving]
+):
+    stream = serve()
+    stream.wire.broken = True
+    stream.news.put_nowait(1)
+    await clock.advance(1)
+    assert stream.task.cancelled()
+    assert stream.freed
+    assert stream.wire.told is None
 
 
 async def test_a_stream_ends_when_its_token_does(clock: ManualClock, serve: Callable[..., Serving]):
