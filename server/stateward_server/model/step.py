@@ -189,6 +189,34 @@ class Skipped:
     """The input no longer applies (an empty inbox, a child that is gone); nothing changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadQuestion:
+    """May this be read?"""
+
+    instance_name: str
+    snapshot_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuestion:
+    """May this event be sent to an instance in this state?"""
+
+    instance_name: str
+    snapshot_json: str
+    event_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreationQuestion:
+    """May an instance be created so?"""
+
+    instance_name: str
+    context_json: str | None
+
+
+Question: TypeAlias = ReadQuestion | EventQuestion | CreationQuestion
+"""What a machine's authorisers are asked."""
+
 Outcome: TypeAlias = Step | Denied | Failed | Skipped
 
 

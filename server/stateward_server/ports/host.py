@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 from stateward_server.model.machine import Inspection, Module
 from stateward_server.model.names import InstanceUid, VersionId
-from stateward_server.model.step import Input, Outcome, Resume, StepReply
+from stateward_server.model.step import Denied, Failed, Input, Outcome, Question, Resume, StepReply
 
 ModuleSource: TypeAlias = Callable[[VersionId], Awaitable[Module]]
 """Fetch the module of a version that is known to exist."""
@@ -87,6 +87,13 @@ class MachineHost(Protocol):
         """Ask the machine whether this caller may read that snapshot; None means: ask again with a Resume.
 
         With a Resume the answer is about the snapshot it carries, and nothing is kept.
+        """
+        ...
+
+    async def judge(self, at: Address, question: Question, auth_json: str) -> Denied | Failed | None:
+        """Ask the machine's authoriser as a call of this caller would, without the call; None allows.
+
+        Nothing is computed or kept, and what the host holds of the instance is not looked at.
         """
         ...
 

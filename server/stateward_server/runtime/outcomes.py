@@ -10,9 +10,11 @@ from stateward_server.model.index import NO_ENTRIES
 from stateward_server.model.names import instance_name, machine_name
 from stateward_server.model.step import (
     CancelTimer,
+    CreationQuestion,
     Denied,
     EndInput,
     EventInput,
+    EventQuestion,
     Failed,
     InboxInput,
     Input,
@@ -22,6 +24,8 @@ from stateward_server.model.step import (
     NeedSnapshot,
     Outcome,
     Outcomes,
+    Question,
+    ReadQuestion,
     Ref,
     Resume,
     SendParent,
@@ -62,6 +66,25 @@ def input_frame(one: Input) -> list[object]:
 
 def resume_frame(resume: Resume | None) -> list[str] | None:
     return None if resume is None else [resume.instance_name, resume.snapshot_json]
+
+
+def question_frame(question: Question) -> list[str | None]:
+    match question:
+        case ReadQuestion(name, snapshot_json):
+            return ["read", name, snapshot_json]
+        case EventQuestion(name, snapshot_json, event_json):
+            return ["event", name, snapshot_json, event_json]
+        case CreationQuestion(name, context_json):
+            return ["creation", name, context_json]
+
+
+def judgement(wire: Wire) -> Denied | Failed | None:
+    if wire is None:
+        return None
+    reply = start_reply(wire)
+    if isinstance(reply, Denied | Failed):
+        return reply
+    raise FrameFault("not a judgement")
 
 
 def step_reply(wire: Wire, inputs: Sequence[Input]) -> StepReply:

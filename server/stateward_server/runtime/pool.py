@@ -15,21 +15,32 @@ from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Inspection, Module
 from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
+    Denied,
     Failed,
     Input,
     Outcome,
     Outcomes,
+    Question,
     Resume,
     Step,
     StepReply,
 )
 from stateward_server.ports.host import Address, HostListener, HostLost, ModuleSource
 from stateward_server.runtime.frames import FrameFault, Json
-from stateward_server.runtime.outcomes import input_frame, resume_frame, start_reply, step_reply
+from stateward_server.runtime.outcomes import (
+    input_frame,
+    judgement,
+    question_frame,
+    resume_frame,
+    start_reply,
+    step_reply,
+)
 from stateward_server.runtime.process import HostProcess, Refused, Verdict
 from stateward_server.runtime.slots import Broken, Slots, load
 
 T = TypeVar("T")
+
+_KEEPS_NOTHING = frozenset({"read", "judge"})
 
 __all__ = ["HostLimits", "HostPool"]
 
@@ -132,6 +143,13 @@ class HostPool:
             return False
         return result if result is None else result is True
 
+    async def judge(self, at: Address, question: Question, auth_json: str) -> Denied | Failed | None:
+        try:
+            process, result = await self._ask(at, "judge", question_frame(question), auth_json)
+        except Broken as broken:
+            return Failed(broken.reason, broken.message)
+        return _failed(result) if isinstance(result, Verdict) else _read(process, judgement, result)
+
     def stop_children(self, at: Address) -> None:
         self._post(at, "stop")
 
@@ -165,7 +183,7 @@ class HostPool:
     async def _request(
         self, process: HostProcess, op: str, uid: InstanceUid, args: tuple[object, ...]
     ) -> Json | Verdict:
-        if op != "read":  # which keeps nothing
+        if op not in _KEEPS_NOTHING:
             process.uids.add(uid)
         try:
             return await process.request(op, uid, *args)

@@ -19,6 +19,7 @@ from stateward_server.model.step import (
     Denied,
     EndInput,
     EventInput,
+    EventQuestion,
     Failed,
     InboxInput,
     Input,
@@ -28,6 +29,7 @@ from stateward_server.model.step import (
     NeedSnapshot,
     Outcome,
     Outcomes,
+    Question,
     Ref,
     Resume,
     SendParent,
@@ -268,6 +270,15 @@ class FakeHost:
             return None
         return self.machines[at.version].allows(json.loads(auth_json), None)
 
+    async def judge(self, at: Address, question: Question, auth_json: str) -> Denied | Failed | None:
+        self.calls.append("judge")
+        event = None
+        if isinstance(question, EventQuestion):
+            event = _event_of(question.event_json)
+            if _is_reserved(event):
+                return Failed("EVENT_RESERVED", f"callers cannot send {event['type']}")
+        return None if self.machines[at.version].allows(json.loads(auth_json), event) else Denied("")
+
     def stop_children(self, at: Address) -> None:
         self.calls.append("stop_children")
         instance = self._instances.get(at)
@@ -332,10 +343,8 @@ class FakeHost:
         return replace(outcome, event_json=json.dumps(event)) if isinstance(outcome, Failed) else outcome
 
     def _event(self, instance: _Instance, state: _State, text: str, auth: str | None) -> Outcome:
-        event = json.loads(text)
-        if isinstance(event, str):
-            event = {"type": event}
-        if auth is not None and event["type"].startswith(("xstate.", "done.", "error.")):
+        event = _event_of(text)
+        if auth is not None and _is_reserved(event):
             return Failed("EVENT_RESERVED", f"callers cannot send {event['type']}")
         if auth is not None and not instance.machine.allows(json.loads(auth), event):
             return Denied("")
@@ -429,3 +438,12 @@ def _effects(state: _State) -> int:
 
 def _reports_loss(inputs: Sequence[Input]) -> bool:
     return bool(inputs) and isinstance(inputs[0], LostInput)
+
+
+def _event_of(text: str) -> Json:
+    event = json.loads(text)
+    return {"type": event} if isinstance(event, str) else event
+
+
+def _is_reserved(event: Json) -> bool:
+    return str(event["type"]).startswith(("xstate.", "done.", "error."))

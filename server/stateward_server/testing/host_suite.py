@@ -19,9 +19,11 @@ import pytest
 from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
     CancelTimer,
+    CreationQuestion,
     Denied,
     EndInput,
     EventInput,
+    EventQuestion,
     Failed,
     InboxInput,
     Input,
@@ -30,6 +32,7 @@ from stateward_server.model.step import (
     NeedSnapshot,
     Outcome,
     Outcomes,
+    ReadQuestion,
     Ref,
     Resume,
     SendParent,
@@ -338,6 +341,38 @@ class HostSuite:
         assert await host.allow_read(at, 9, OK, None) is None
         assert await host.allow_read(at, 9, OK, Resume("one", step.snapshot_json)) is True
         assert await host.allow_read(at, 9, NOT_OK, Resume("one", step.snapshot_json)) is False
+
+    async def test_what_may_be_done_can_be_asked_without_doing_it(
+        self, host: MachineHost, at: Address
+    ) -> None:
+        step = await begun(host, at)
+        now = ("one", step.snapshot_json)
+        for question in (
+            ReadQuestion(*now),
+            EventQuestion(*now, '{"type":"TOGGLE"}'),
+            EventQuestion(*now, '"TOGGLE"'),
+            CreationQuestion("two", None),
+            CreationQuestion("two", '{"count":7}'),
+        ):
+            assert await host.judge(at, question, OK) is None
+            assert await host.judge(at, question, NOT_OK) == Denied("")
+        reserved = await host.judge(at, EventQuestion(*now, '{"type":"xstate.init"}'), OK)
+        assert isinstance(reserved, Failed)
+        assert reserved.reason == "EVENT_RESERVED"
+
+    async def test_asking_leaves_what_is_held_as_it_is(self, host: MachineHost, at: Address) -> None:
+        step = await begun(host, at)
+        (toggled,) = await stepped(host, at, 1, send("TOGGLE"))
+        await host.judge(at, EventQuestion("one", step.snapshot_json, '"TOGGLE"'), OK)
+        host.commit(at, 2)
+        (again,) = await stepped(host, at, 2, send("TOGGLE"))
+        assert (toggled.view.value_json, again.view.value_json) == ('"on"', '"off"')
+
+    async def test_a_host_that_holds_nothing_can_be_asked(self, host: MachineHost, at: Address) -> None:
+        step = await begun(host, at)
+        host.evict(at)
+        assert await host.judge(at, ReadQuestion("one", step.snapshot_json), OK) is None
+        assert await host.step(at, 1, [send("TOGGLE")], None) == NeedSnapshot()
 
 
 async def begun(host: MachineHost, at: Address) -> Step:

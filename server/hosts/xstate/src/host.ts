@@ -52,6 +52,12 @@ type EndInput = [
 ];
 type Resume = [name: string, snapshot: string] | null;
 
+/** What an authoriser is asked about: a snapshot to read, an event on one, or a context to begin with. */
+type Asked =
+  | ["read", name: string, snapshot: string]
+  | ["event", name: string, snapshot: string, event: string]
+  | ["creation", name: string, context: string | null];
+
 export class Host {
   readonly #instances = new Map<number, Instance>();
 
@@ -112,6 +118,8 @@ export class Host {
         return this.#start(uid, frame[3] as string, frame[4] as string | null, frame[5] as string | null);
       case "read":
         return this.#read(uid, frame[3] as number, frame[4] as string, frame[5] as Resume);
+      case "judge":
+        return this.#judge(frame[3] as Asked, frame[4] as string);
       case "abort":
         this.#abort(uid, frame[3] as number);
         return undefined;
@@ -132,8 +140,7 @@ export class Host {
     const context = contextText === null ? undefined : JSON.parse(contextText);
     const begin = () => this.#turn(instance, () => instance.gate.begin(context, 1), '{"type":"xstate.init"}');
     if (auth === null) return begin();
-    const question = { type: "initialization", machineInstanceName: name, context: context ?? {} };
-    return this.#allowed(question, auth, begin);
+    return this.#allowed(ofCreation(name, context), auth, begin);
   }
 
   #step(uid: number, revision: number, inputs: Input[], resume: Resume): MaybePromise<unknown> {
@@ -230,13 +237,7 @@ export class Host {
   ): MaybePromise<Outcome> {
     let event: AnyEvent;
     try {
-      event = eventOf(text);
-      if (auth !== null && RESERVED.test(event.type)) {
-        throw new Refusal(
-          "EVENT_RESERVED",
-          `callers cannot send ${clean(event.type, 200)}: the name is XState's own`,
-        );
-      }
+      event = auth === null ? eventOf(text) : callersEvent(text);
     } catch (error) {
       return failed(error);
     }
@@ -246,9 +247,7 @@ export class Host {
       return this.#turn(i, () => i.gate.next(head, event, revision, undefined), given);
     };
     if (auth === null) return next();
-    const { value: state, context } = head;
-    const question = { type: "event", machineInstanceName: i.name, state, context, event };
-    return this.#allowed(question, auth, next);
+    return this.#allowed(ofEvent(i.name, head, event), auth, next);
   }
 
   #allowed(question: Record<string, unknown>, auth: string, then: () => Outcome): MaybePromise<Outcome> {
@@ -276,16 +275,31 @@ export class Host {
   #read(uid: number, revision: number, auth: string, resume: Resume): MaybePromise<boolean | null> {
     const instance = this.#instances.get(uid);
     let name = instance?.name;
-    let seen: { value: unknown; context: unknown } | undefined = instance?.at(revision);
+    let seen: Seen | undefined = instance?.at(revision);
     if (resume !== null) {
-      const stored: Stored = JSON.parse(resume[1]);
-      seen = { value: stored.value, context: reviveRefs4(stored.context) };
+      seen = seenIn(resume[1]);
       name = resume[0];
     }
     if (!seen) return null;
-    const question = { machineInstanceName: name, state: seen.value, context: seen.context };
-    const verdict = ask("allowRead", this.loaded, question, auth, this.limits.authoriserMs);
+    const verdict = ask("allowRead", this.loaded, ofReading(name, seen), auth, this.limits.authoriserMs);
     const answer = (why: Verdict) => why === undefined;
+    return verdict instanceof Promise ? verdict.then(answer) : answer(verdict);
+  }
+
+  /** Ask as somebody's call would, without the call: nothing is kept. null allows. */
+  #judge(asked: Asked, auth: string): MaybePromise<Outcome | null> {
+    const [kind, name, given] = asked;
+    let question: Record<string, unknown>;
+    try {
+      if (kind === "read") question = ofReading(name, seenIn(given));
+      else if (kind === "event") question = ofEvent(name, seenIn(given), callersEvent(asked[3]));
+      else question = ofCreation(name, given === null ? undefined : JSON.parse(given));
+    } catch (error) {
+      return failed(error);
+    }
+    const who = kind === "read" ? "allowRead" : "allowWrite";
+    const verdict = ask(who, this.loaded, question, auth, this.limits.authoriserMs);
+    const answer = (why: Verdict) => why === undefined ? null : [DENIED, why];
     return verdict instanceof Promise ? verdict.then(answer) : answer(verdict);
   }
 
@@ -313,6 +327,39 @@ export class Host {
     instance.abort(instance.revision);
     instance.gate.dispose();
   }
+}
+
+interface Seen {
+  readonly value: unknown;
+  readonly context: unknown;
+}
+
+function seenIn(snapshot: string): Seen {
+  const stored: Stored = JSON.parse(snapshot);
+  return { value: stored.value, context: reviveRefs4(stored.context) };
+}
+
+// What the authorisers are asked, in State Backed's words.
+
+function ofCreation(name: string, context: unknown): Record<string, unknown> {
+  return { type: "initialization", machineInstanceName: name, context: context ?? {} };
+}
+
+function ofEvent(name: string, { value, context }: Seen, event: AnyEvent): Record<string, unknown> {
+  return { type: "event", machineInstanceName: name, state: value, context, event };
+}
+
+function ofReading(name: string | undefined, { value, context }: Seen): Record<string, unknown> {
+  return { machineInstanceName: name, state: value, context };
+}
+
+function callersEvent(text: string): AnyEvent {
+  const event = eventOf(text);
+  if (!RESERVED.test(event.type)) return event;
+  throw new Refusal(
+    "EVENT_RESERVED",
+    `callers cannot send ${clean(event.type, 200)}: the name is XState's own`,
+  );
 }
 
 function waits(outcome: Outcome): boolean {
