@@ -20,6 +20,7 @@ import structlog
 from stateward_server.api.accounts import AccountServicer
 from stateward_server.api.audit_entries import AuditServicer
 from stateward_server.api.edge import Edge
+from stateward_server.api.explanations import AccessServicer
 from stateward_server.api.homes import homes
 from stateward_server.api.instances import InstanceServicer
 from stateward_server.api.keys import KeyServicer
@@ -50,6 +51,7 @@ from stateward_server.bootstrap import WayIn, ensure_administrator, prepare, wri
 from stateward_server.catalog.catalog import Machines
 from stateward_server.config import Settings, address, limits_of
 from stateward_server.engine.engine import Engine
+from stateward_server.explain.explain import Explainer
 from stateward_server.exposure import check_exposure
 from stateward_server.fetch.https import HttpsFetch
 from stateward_server.model.limits import Limits
@@ -264,6 +266,7 @@ def api_of(core: Core) -> ApiServer:
         OrgServicer(orgs, outcomes, pages),
         MemberServicer(members, orgs, outcomes, pages),
         AccountServicer(accounts, outcomes, pages),
+        AccessServicer(Explainer(authenticator, keys, machines, engine.examiner)),
         AuditServicer(core.trail, pages),
         KeyServicer(keys, outcomes, pages),
         IdentityProviderServicer(providers, outcomes, pages),

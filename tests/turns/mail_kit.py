@@ -31,6 +31,7 @@ from stateward_server.model.step import (
     NeedSnapshot,
     Outcome,
     Outcomes,
+    Question,
     Resume,
     Skipped,
     Status,
@@ -151,6 +152,9 @@ class ScriptHost:
         self, at: Address, revision: int, auth_json: str, resume: Resume | None
     ) -> bool | None:
         return True
+
+    async def judge(self, at: Address, question: Question, auth_json: str) -> Denied | Failed | None:
+        return None
 
     def stop_children(self, at: Address) -> None:
         pass

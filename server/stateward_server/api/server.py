@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from stateward.v1 import (
+    access_service_pb2_grpc,
     account_service_pb2_grpc,
     audit_service_pb2_grpc,
     dead_letter_service_pb2_grpc,
@@ -28,6 +29,7 @@ from stateward_server.api.edge import Edge
 from stateward_server.tls import Certificates
 
 _MODULES = {
+    "AccessService": access_service_pb2_grpc,
     "AccountService": account_service_pb2_grpc,
     "AuditService": audit_service_pb2_grpc,
     "DeadLetterService": dead_letter_service_pb2_grpc,

@@ -9,6 +9,7 @@ from __future__ import annotations
 ADMINISTRATIVE: frozenset[str] = frozenset(
     f"/stateward.v1.{method}"
     for method in (
+        "AccessService/ExplainAccess",
         "AccountService/CreateAccessToken",
         "AccountService/DeleteAccessToken",
         "DeadLetterService/DiscardDeadLetter",

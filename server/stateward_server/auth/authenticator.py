@@ -28,6 +28,9 @@ from stateward_server.ports.clock import Clock
 AUDIENCE = "https://api.statebacked.dev/"
 """The fixed audience of State Backed tokens, whatever the server's own address."""
 
+UNKNOWN_TOKEN = "it is no access token of anybody, and no token that a key has signed"  # noqa: S105 - no token
+UNKNOWN_KEY = "the key it names does not exist, or was revoked"
+
 _LEEWAY_S = 5
 _MAX_TOKEN = ApiLimits().token_bytes
 _MAX_AUTH_CONTEXT = ApiLimits().auth_context_bytes
@@ -107,7 +110,7 @@ class Authenticator:
     async def _verify_access_token(self, bearer: str, wanted: str) -> Principal:
         found = await self._access.find_token(token_digest(bearer))
         if found is None:
-            raise BadToken("it is no access token of anybody, and no token that a key has signed")
+            raise BadToken(UNKNOWN_TOKEN)
         token, user = found
         rests_on = frozenset({token.id})
         if wanted:
@@ -156,17 +159,17 @@ class Authenticator:
             raise BadToken("its header names no key: 'kid' must be the id of one")
         key = await self._access.get_key(key_id)
         if key is None:
-            raise BadToken("the key it names does not exist, or was revoked")
+            raise BadToken(UNKNOWN_KEY)
         return key
 
 
-def acting(principal: Principal, auth_context: bytes) -> Principal:
+def acting(principal: Principal, said: bytes) -> Principal:
     """Return the caller speaking for somebody else, with this JSON object in place of the token's claims.
 
     Raises PermissionDenied (SCOPE_MISSING), InvalidArgument (INVALID_JSON).
     """
     principal.require(ACT_AS)
-    return replace(principal, auth_json=_auth_context(auth_context))
+    return replace(principal, auth_json=auth_context(said))
 
 
 def _principal(key: Key, claims: dict[str, Any]) -> Principal:
@@ -182,7 +185,8 @@ def _signed_by(key: Key, auth_json: str) -> Principal:
     return Principal(key.org, frozenset(key.scopes), auth_json, key.id, rests_on=frozenset({key.id}))
 
 
-def _auth_context(raw: bytes) -> str:
+def auth_context(raw: bytes) -> str:
+    """Return a JSON object as authorisers get it. Raises InvalidArgument (INVALID_JSON)."""
     try:
         value = json.loads(raw) if len(raw) <= _MAX_AUTH_CONTEXT else None
         if isinstance(value, dict):

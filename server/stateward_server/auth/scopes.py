@@ -68,6 +68,7 @@ CI: frozenset[str] = frozenset(
 ACT_AS = "org.keys.write"
 """Needed to speak for somebody else."""
 
+_ACCESS = "/stateward.v1.AccessService/"
 _AUDIT = "/stateward.v1.AuditService/"
 _MACHINES = "/stateward.v1.MachineService/"
 _INSTANCES = "/stateward.v1.InstanceService/"
@@ -120,6 +121,7 @@ BY_METHOD: dict[str, str | Door] = {
     _MEMBERS + "ListInvitations": "org-members.write",
     _MEMBERS + "DeleteInvitation": "org-members.write",
     _MEMBERS + "AcceptInvitation": Door.OPEN,
+    _ACCESS + "ExplainAccess": ACT_AS,
     _AUDIT + "ListAuditEntries": "audit.admin",
     _ACCOUNTS + "WhoAmI": Door.KNOWN,
     _ACCOUNTS + "CreateAccessToken": Door.PERSON,

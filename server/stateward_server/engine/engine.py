@@ -22,6 +22,7 @@ from stateward_server.engine.delivery import Delivery
 from stateward_server.engine.directory import Directory
 from stateward_server.engine.doors import Letters, Pauses, PendingTimers
 from stateward_server.engine.envelope import Envelope, Probe
+from stateward_server.engine.examiner import Examiner
 from stateward_server.engine.relay import Relay, RelayTools
 from stateward_server.engine.ringing import Ringer
 from stateward_server.engine.room import Room
@@ -89,6 +90,7 @@ class Engine:
         self.pauses = Pauses(self._room, self._directory, self._relay)
         self.timers = PendingTimers(self._directory)
         self.letters = Letters(self._room, self._directory, self._relay, store)
+        self.examiner = Examiner(self._room, self._directory)
         self._tasks = asyncio.TaskGroup()
         self._loops: list[asyncio.Task[None]] = []
         self._turning: set[asyncio.Task[None]] = set()

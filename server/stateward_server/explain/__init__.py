@@ -1,0 +1,1 @@
+"""Why a caller may or may not do something: every layer is asked, and nothing is done."""
