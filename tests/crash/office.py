@@ -25,6 +25,7 @@ from stateward import Client, Instance, RetryPolicy, State, Unavailable, Wait
 
 HERE = Path(__file__).parent
 GENERATIONS = ("v4", "v5")
+KINDS = ("clerk", "errand")
 _PATIENCE = 10_000
 """Attempts and seconds: as long as a test lasts."""
 
@@ -76,9 +77,9 @@ class Known:
     """What was seen of all clerks at some moment."""
 
     lives: Mapping[str, Life]
-    children: Sequence[str]
+    children: Sequence[str] = ()
     """What the errands that exist are for: ids of events."""
-    letters: Sequence[object]
+    letters: Sequence[object] = ()
     """What the server has given up to deliver."""
 
     def waits(self) -> list[str]:
@@ -159,24 +160,28 @@ class Office:
         loop = asyncio.get_running_loop()
         end = loop.time() + SECONDS
         async with self.client() as client:
-            known = await self._known(client)
+            known = Known(await self._lives(client))
             while known.waits() and loop.time() < end:
                 await asyncio.sleep(0.1)
-                known = await self._known(client)
-        return known
+                known = Known(await self._lives(client))
+            return Known(known.lives, await self._children(client), await self._letters(client))
 
-    async def _known(self, client: Client) -> Known:
-        lives = {name: await self._life(client, name) for name in self.clerks}
+    async def _lives(self, client: Client) -> dict[str, Life]:
+        return {name: await self._life(client, name) for name in self.clerks}
+
+    async def _children(self, client: Client) -> list[str]:
         ours = {call.id for calls in self.calls.values() for call in calls}
-        children, letters = [], []
+        found = []
         for xstate in GENERATIONS:
             errands = client.machine(f"errand-{xstate}")
-            async for child in errands.instances():
+            async for child in errands.instances(page_size=1_000):
                 state = await errands.instance(child.name).get()
-                children.append(str((state.public_context or {})["id"]))
-            for machine in (errands, client.machine(f"clerk-{xstate}")):
-                letters += [letter async for letter in machine.dead_letters()]
-        return Known(lives, [child for child in children if child in ours], letters)
+                found.append(str((state.public_context or {})["id"]))
+        return [child for child in found if child in ours]
+
+    async def _letters(self, client: Client) -> list[object]:
+        machines = [client.machine(f"{kind}-{xstate}") for kind in KINDS for xstate in GENERATIONS]
+        return [letter for machine in machines async for letter in machine.dead_letters()]
 
     async def _life(self, client: Client, name: str) -> Life:
         history = [each async for each in self.of(client, name).transitions(page_size=1_000)]
@@ -222,7 +227,7 @@ async def hire(doomed: Doomed) -> None:
     doomed.server.start()
     async with doomed.server.client() as client:
         for xstate in GENERATIONS:
-            for name in ("clerk", "errand"):
+            for name in KINDS:
                 await published(client, HERE / "machines" / f"{name}.{xstate}.ts", f"{name}-{xstate}")
 
 
