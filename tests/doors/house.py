@@ -1,4 +1,4 @@
-"""A whole server in the test's process, with two organisations that have one of everything.
+"""A whole server in the test's process, with two organisations that have some of everything.
 
 The edge and all rooms are those that `app.py` builds; the ledger is in memory, machines are Python objects,
 the clock is the test's. Two houses are alike to the byte.
@@ -229,7 +229,7 @@ def _logged() -> Iterator[list[Any]]:
 
 
 async def settled(house: House, prefix: str, *, empty: bool = False) -> Tenant:
-    """Let an organisation move in, with one of everything; an `empty` one only with an administrator.
+    """Let an organisation move in, with some of everything; an `empty` one only with an administrator.
 
     Names begin with the prefix where they may be chosen, so that two organisations share what names they
     would share by chance, and no more.
@@ -265,7 +265,9 @@ async def _furnished(house: House, tenant: Tenant) -> Tenant:
     secret = json.dumps({"secret": canary, "note": canary})
     await house.made("CreateInstance", me, parent=machine, instance_id=names.instance, context_json=secret)
     path = f"{machine}/instances/{names.instance}"
-    for number, kind in enumerate(("NOTE", "WAIT", "WRITE")):
+    another = f"{names.instance}-1"
+    await house.made("CreateInstance", me, parent=machine, instance_id=another, request_id="")
+    for number, kind in enumerate(("NOTE", "WAIT", "WRITE", "WRITE")):
         event = json.dumps({"type": kind, "note": canary})
         await house.made("SendEvent", me, name=path, event_json=event, request_id=request_id(f"{number}"))
     await house.rest()
@@ -274,6 +276,7 @@ async def _furnished(house: House, tenant: Tenant) -> Tenant:
     role = org_pb2.ROLE_VIEWER
     first = await house.made("CreateInvitation", me, role=role, note=canary, request_id="")
     joined = await house.made("AcceptInvitation", (), code=first.code, display_name=canary)
+    await house.made("CreateInvitation", me, role=role, note=canary, request_id="")
     invited = await house.made("CreateInvitation", me, role=role, note=canary)
     key = await house.made("CreateKey", me, use=key_pb.KEY_USE_PRODUCTION, display_name=canary)
     token = await house.made("CreateAccessToken", me, display_name=canary)

@@ -45,6 +45,9 @@ MAX_REQUEST_BYTES = ApiLimits().request_bytes
 AUTH_CONTEXT_KEY = "stateward-auth-context-bin"
 ORG_KEY = "stateward-org"
 
+_FAILED_PROOFS = frozenset({"INVITATION_INVALID", "SUBJECT_TOKEN_REJECTED"})
+"""What an open call is refused with when the proof it brings does not hold."""
+
 _Details = grpc.HandlerCallDetails
 _Handler = Any
 """An RPC's handler: gRPC's stubs type it for the blocking server only."""
@@ -104,6 +107,8 @@ class Edge:
                 return line.answered(await serve(request, context))
             except BaseException as error:  # noqa: BLE001 - _explain raises again what must not be swallowed
                 refusal = self._explain(error, line)
+                if refusal.reason in _FAILED_PROOFS and self._brake is not None:
+                    self._brake.failed(context.peer())
                 if audited or line.acting:
                     self._record_refusal(line, refusal, raw, parse, context)
                 line.write()  # before the caller can know of it
@@ -147,9 +152,12 @@ class Edge:
         bearer, act_as, org = _credentials(context)
         line.acting = act_as is not None
         need = BY_METHOD.get(line.method)
-        if need is Door.OPEN and not bearer:
-            if self._brake is not None:
+        if need is Door.OPEN and self._brake is not None:
+            # What such a call brings is a proof like a token, and guessed at like one.
+            self._brake.check(context.peer())
+            if not bearer:
                 self._brake.count(context.peer())
+        if need is Door.OPEN and not bearer:
             line.principal = principal = NOBODY
         else:
             line.principal = principal = await self._authenticate(bearer, org, context)

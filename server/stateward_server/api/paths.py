@@ -1,4 +1,7 @@
-"""Resource names of the API, such as `machines/m/instances/i`, taken apart and put together."""
+"""Resource names of the API, such as `machines/m/instances/i`, taken apart and put together.
+
+None is taken into more parts than a name has: some come from callers whom nobody knows, in megabytes.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 def parse_machine(path: str, field: str) -> MachineName:
     """`machines/{machine}`. Raises InvalidArgument (INVALID_NAME)."""
-    parts = path.split("/")
+    parts = path.split("/", 2)
     if len(parts) != 2 or parts[0] != "machines":
         raise _bad(path, field, "machines/{machine}")
     return machine_name(parts[1])
@@ -30,7 +33,7 @@ def parse_machine(path: str, field: str) -> MachineName:
 
 def parse_instance(path: str, field: str, org: OrgId) -> InstanceKey:
     """`machines/{machine}/instances/{instance}`. Raises InvalidArgument (INVALID_NAME)."""
-    parts = path.split("/")
+    parts = path.split("/", 4)
     if len(parts) != 4 or parts[0] != "machines" or parts[2] != "instances":
         raise _bad(path, field, "machines/{machine}/instances/{instance}")
     return InstanceKey(org, machine_name(parts[1]), instance_name(parts[3]))
@@ -38,7 +41,7 @@ def parse_instance(path: str, field: str, org: OrgId) -> InstanceKey:
 
 def parse_version(path: str, field: str) -> tuple[MachineName, VersionId]:
     """`machines/{machine}/versions/{version}`. Raises InvalidArgument (INVALID_NAME)."""
-    parts = path.split("/")
+    parts = path.split("/", 4)
     if len(parts) != 4 or parts[0] != "machines" or parts[2] != "versions":
         raise _bad(path, field, "machines/{machine}/versions/{version}")
     return machine_name(parts[1]), version_id(parts[3])
@@ -70,7 +73,7 @@ def parse_id(path: str, field: str, collection: str) -> str:
 
 def parse_token_provider(path: str, field: str) -> tuple[OrgId, str]:
     """`orgs/{org}/tokenProviders/{service}`."""
-    parts = path.split("/")
+    parts = path.split("/", 4)
     if len(parts) != 4 or parts[0] != "orgs" or parts[2] != "tokenProviders":
         raise _bad(path, field, "orgs/{org}/tokenProviders/{service}")
     return OrgId(parse_id("/".join(parts[:2]), field, "orgs")), parse_id("/".join(parts[2:]), field, parts[2])

@@ -104,12 +104,12 @@ class Brake:
         return not self._failures
 
     def check(self, peer: str) -> None:
-        """Raise ResourceExhausted (RATE_LIMITED) where no more tokens of this peer shall be looked at."""
+        """Raise ResourceExhausted (RATE_LIMITED) where nothing more of this peer shall be looked at."""
         if self._failures is not None:
             _check(self._failures, network_of(peer), self._clock, "invalid tokens from this address")
 
     def failed(self, peer: str) -> None:
-        """Count a token that could not be verified."""
+        """Count a token, or another proof, that did not hold."""
         if self._failures is not None:
             self._failures.take(network_of(peer), self._clock.now_ms())
 

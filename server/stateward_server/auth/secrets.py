@@ -10,6 +10,9 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 
+_LONGEST_CODE = 128
+"""Characters: whoever brings more has no code, and shall not have it hashed."""
+
 
 class Secrets:
     """Derives everything from 32 random bytes kept beside the database, not in it."""
@@ -37,6 +40,8 @@ class Secrets:
 
     def invitation_of(self, code: str) -> str | None:
         """Return the id of the invitation that a code was made for."""
+        if len(code) > _LONGEST_CODE:
+            return None
         invitation_id = code.partition(".")[0]
         real = self.invitation_code(invitation_id)
         return invitation_id if hmac.compare_digest(code.encode(), real.encode()) else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +12,12 @@ from hypothesis import strategies as st
 from stateward_server.api.paths import (
     instance_path,
     machine_path,
+    parse_id,
     parse_instance,
+    parse_letter,
     parse_machine,
+    parse_timer,
+    parse_token_provider,
     parse_version,
     version_path,
 )
@@ -107,3 +114,26 @@ def test_a_refusal_repeats_only_the_beginning_of_a_long_path():
     with pytest.raises(InvalidArgument) as refusal:
         parse_machine("a/" * 1_000_000, "name")
     assert len(refusal.value.message) < 500
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        lambda path: parse_machine(path, "name"),
+        lambda path: parse_instance(path, "name", ORG),
+        lambda path: parse_version(path, "name"),
+        lambda path: parse_timer(path, "name", ORG),
+        lambda path: parse_letter(path, "name", ORG),
+        lambda path: parse_id(path, "name", "keys"),
+        lambda path: parse_token_provider(path, "name"),
+    ],
+)
+def test_megabytes_of_slashes_are_not_taken_apart(parse: Callable[[str], object]):
+    path = "/" * 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidArgument):
+            parse(path)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()

@@ -38,3 +38,11 @@ def test_a_short_server_key_is_refused():
 
 def test_of_a_credential_only_a_hash_is_kept():
     assert token_digest("sba_x") == hashlib.sha256(b"sba_x").digest()
+
+
+def test_a_code_is_looked_at_only_if_it_has_the_length_of_one():
+    code = SECRETS.invitation_code("inv_a")
+    assert SECRETS.invitation_of(code) == "inv_a"
+    assert SECRETS.invitation_of(code + "A") is None
+    # It would have a proof, if anyone were to compute it over so much.
+    assert SECRETS.invitation_of(SECRETS.invitation_code("x" * 100_000)) is None
