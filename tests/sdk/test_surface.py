@@ -21,13 +21,17 @@ PACKAGE = Path(stateward.__file__).parent
 EXPORTS = [
     "TLS",
     "Aborted",
+    "AccessExplanation",
     "AccessFull",
+    "AccessLayer",
     "AccessRevoked",
     "AccessToken",
     "AccessTokenNotFound",
     "AccessTokens",
     "AlreadyExists",
     "Anonymous",
+    "Audit",
+    "AuditEntry",
     "Cause",
     "Changed",
     "Client",
@@ -72,6 +76,7 @@ EXPORTS = [
     "Keys",
     "Language",
     "LastOwner",
+    "LayerVerdict",
     "Left",
     "Limit",
     "Listener",
@@ -144,6 +149,7 @@ EXPORTS = [
 ]
 
 ACCESS = [
+    stateward.Audit,
     stateward.Orgs,
     stateward.Members,
     stateward.Invitations,
@@ -211,6 +217,7 @@ def test_grpc_stays_out_of_the_values() -> None:
         "_wait",
         "_json",
         "_names",
+        "_audit",
         "_orgs",
         "_keys",
         "_providers",

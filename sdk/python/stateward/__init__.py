@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from ._audit import Audit
 from ._client import Client
 from ._credentials import Anonymous, Exchange, TokenFunction
 from ._instance import Instance
@@ -30,13 +31,17 @@ from ._tls import TLS
 from ._wait import Wait
 from ._watches import Watches
 from .access import (
+    AccessExplanation,
+    AccessLayer,
     AccessToken,
+    AuditEntry,
     Identity,
     IdentityProviderInfo,
     Invitation,
     Joined,
     Key,
     KeyUse,
+    LayerVerdict,
     Member,
     NewAccessToken,
     NewInvitation,
@@ -140,13 +145,17 @@ from .state import (
 __all__ = [
     "TLS",
     "Aborted",
+    "AccessExplanation",
     "AccessFull",
+    "AccessLayer",
     "AccessRevoked",
     "AccessToken",
     "AccessTokenNotFound",
     "AccessTokens",
     "AlreadyExists",
     "Anonymous",
+    "Audit",
+    "AuditEntry",
     "Cause",
     "Changed",
     "Client",
@@ -191,6 +200,7 @@ __all__ = [
     "Keys",
     "Language",
     "LastOwner",
+    "LayerVerdict",
     "Left",
     "Limit",
     "Listener",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from . import _access_convert as convert
 from ._calls import Call, Page, unary
-from ._json import encode_object
-from ._names import child
+from ._json import encode_event, encode_object
+from ._names import child, instance_path
 from .access import (
+    AccessExplanation,
     AccessToken,
+    AuditEntry,
     Identity,
     IdentityProviderInfo,
     Invitation,
@@ -25,7 +28,9 @@ from .access import (
     TokenProviderInfo,
 )
 from .providers import ProviderSettings
+from .v1 import access_service_pb2 as access
 from .v1 import account_service_pb2 as accounts
+from .v1 import audit_service_pb2 as audit
 from .v1 import identity_provider_service_pb2 as identity_providers
 from .v1 import key_service_pb2 as keys
 from .v1 import member_service_pb2 as members
@@ -277,3 +282,59 @@ def delete_access_token(token: str, *, request_id: str) -> Call[None]:
         lambda _: None,
         request_id,
     )
+
+
+def list_audit_entries(
+    page_size: int,
+    page_token: str,
+    *,
+    subject: str | None,
+    method: str | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> Call[Page[AuditEntry]]:
+    return unary(
+        lambda stubs: stubs.audit.ListAuditEntries,
+        audit.ListAuditEntriesRequest(
+            subject=subject or "",
+            method=method or "",
+            start_time=convert.timestamp(start),
+            end_time=convert.timestamp(end),
+            page_size=page_size,
+            page_token=page_token,
+        ),
+        lambda response: Page(
+            [convert.audit_entry(each) for each in response.audit_entries], response.next_page_token
+        ),
+    )
+
+
+def explain_access(
+    method: str,
+    *,
+    token: str | None,
+    auth_context: Mapping[str, object] | None,
+    key: str | None,
+    role: Role | None,
+    scopes: Sequence[str] | None,
+    instance: tuple[str, str] | None,
+    event: str | Mapping[str, object] | None,
+    context: Mapping[str, object] | None,
+) -> Call[AccessExplanation]:
+    request = access.ExplainAccessRequest(
+        method=method,
+        name=instance_path(*instance) if instance else "",
+        event_json="" if event is None else encode_event(event),
+        context_json="" if context is None else encode_object(context, "the context"),
+    )
+    if token is not None:
+        request.token = token
+    else:
+        request.assumed.auth_context_json = encode_object(auth_context or {}, "the auth context")
+    if key is not None:
+        request.assumed.key = child("keys", key, "key")
+    if role is not None:
+        request.assumed.role = convert.role_number(role)
+    if scopes is not None:
+        request.assumed.scopes.CopyFrom(access.ScopeSet(scopes=scopes))
+    return unary(lambda stubs: stubs.access.ExplainAccess, request, convert.explanation)

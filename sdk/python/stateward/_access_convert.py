@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ._convert import time
 from ._json import decode
 from ._names import parts
 from .access import (
+    AccessExplanation,
+    AccessLayer,
     AccessToken,
+    AuditEntry,
     Identity,
     IdentityProviderInfo,
     Invitation,
     Joined,
     Key,
     KeyUse,
+    LayerVerdict,
     Member,
     NewAccessToken,
     NewInvitation,
@@ -21,12 +29,27 @@ from .access import (
     Role,
     TokenProviderInfo,
 )
-from .v1 import account_service_pb2, key_pb2, key_service_pb2, member_service_pb2, org_pb2, provider_pb2
+from .v1 import (
+    access_service_pb2,
+    account_service_pb2,
+    audit_pb2,
+    key_pb2,
+    key_service_pb2,
+    member_service_pb2,
+    org_pb2,
+    provider_pb2,
+)
 
 _ROLE = {
     org_pb2.ROLE_OWNER: Role.OWNER,
     org_pb2.ROLE_DEVELOPER: Role.DEVELOPER,
     org_pb2.ROLE_VIEWER: Role.VIEWER,
+}
+_VERDICT = {
+    access_service_pb2.ACCESS_VERDICT_PASSED: LayerVerdict.PASSED,
+    access_service_pb2.ACCESS_VERDICT_REFUSED: LayerVerdict.REFUSED,
+    access_service_pb2.ACCESS_VERDICT_FAILED: LayerVerdict.FAILED,
+    access_service_pb2.ACCESS_VERDICT_NOT_ASKED: LayerVerdict.NOT_ASKED,
 }
 _ROLE_NUMBER = {role: number for number, role in _ROLE.items()}
 _USE: dict[str, key_service_pb2.KeyUse.ValueType] = {
@@ -149,3 +172,46 @@ def access_token(message: account_service_pb2.AccessToken) -> AccessToken:
 
 def new_access_token(response: account_service_pb2.CreateAccessTokenResponse) -> NewAccessToken:
     return NewAccessToken(access_token(response.access_token), response.secret)
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(moment.astimezone(UTC))
+    return message
+
+
+def audit_entry(message: audit_pb2.AuditEntry) -> AuditEntry:
+    return AuditEntry(
+        id=parts(message.name)[0],
+        create_time=time(message.create_time),
+        subject=message.subject or None,
+        method=message.method,
+        resource=message.resource or None,
+        acting=message.acting,
+        sub=message.sub or None,
+        sid=message.sid or None,
+        peer=message.peer,
+        outcome=message.outcome or None,
+    )
+
+
+def explanation(message: access_service_pb2.ExplainAccessResponse) -> AccessExplanation:
+    return AccessExplanation(
+        allowed=message.allowed,
+        layers=tuple(map(_layer, message.layers)),
+        auth_context=decode(message.auth_context_json) if message.auth_context_json else None,
+        revision=message.revision or None,
+    )
+
+
+def _layer(message: access_service_pb2.AccessLayer) -> AccessLayer:
+    known = message.layer in access_service_pb2.Layer.values()
+    name = access_service_pb2.Layer.Name(message.layer) if known else "LAYER_UNKNOWN"
+    return AccessLayer(
+        layer=name.removeprefix("LAYER_").lower(),
+        verdict=_VERDICT.get(message.verdict, LayerVerdict.UNKNOWN),
+        reason=message.reason or None,
+        detail=message.detail,
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
+from datetime import datetime
 
-from . import _client, _keys, _orgs, _providers
+from . import _audit, _client, _keys, _orgs, _providers
 from ._portal import Portal
 from .access import (
     AccessToken,
+    AuditEntry,
     IdentityProviderInfo,
     Invitation,
     Joined,
@@ -49,6 +51,11 @@ class Administered:
     def keys(self) -> Keys:
         """The organisation's signing keys: make, list and revoke them."""
         return Keys(self._portal, self._client.keys)
+
+    @property
+    def audit(self) -> Audit:
+        """The organisation's audit log: who did what, and for whom."""
+        return Audit(self._portal, self._client.audit)
 
     @property
     def identity_providers(self) -> IdentityProviders:
@@ -183,6 +190,28 @@ class Invitations:
         """Take up an invitation. See `stateward.Invitations.accept`."""
         return self._portal.run(
             self._handle.accept(code, display_name=display_name, request_id=request_id, timeout=timeout)
+        )
+
+
+class Audit:
+    """Who did what to the client's organisation. See `stateward.Audit`."""
+
+    def __init__(self, portal: Portal, handle: _audit.Audit) -> None:
+        self._portal = portal
+        self._handle = handle
+
+    def list(
+        self,
+        *,
+        subject: str | None = None,
+        method: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        page_size: int | None = None,
+    ) -> Generator[AuditEntry, None, None]:
+        """List entries of the audit log, newest first. See `stateward.Audit.list`."""
+        return self._portal.iterate(
+            self._handle.list(subject=subject, method=method, start=start, end=end, page_size=page_size)
         )
 
 

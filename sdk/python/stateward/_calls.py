@@ -36,7 +36,9 @@ from .v1 import dead_letter_service_pb2 as letters
 from .v1 import instance_service_pb2 as instances
 from .v1 import machine_pb2
 from .v1 import machine_service_pb2 as machines
+from .v1.access_service_pb2_grpc import AccessServiceStub
 from .v1.account_service_pb2_grpc import AccountServiceStub
+from .v1.audit_service_pb2_grpc import AuditServiceStub
 from .v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 from .v1.identity_provider_service_pb2_grpc import IdentityProviderServiceStub
 from .v1.instance_service_pb2_grpc import InstanceServiceStub
@@ -77,6 +79,8 @@ class Stubs:
         self.token_providers = TokenProviderServiceStub(channel)
         self.accounts = AccountServiceStub(channel)
         self.tokens = TokenServiceStub(channel)
+        self.audit = AuditServiceStub(channel)
+        self.access = AccessServiceStub(channel)
 
 
 class Run(Protocol[Result_co]):

@@ -6,19 +6,20 @@ Connects lazily, so making a client does no I/O; the first call tells whether th
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from . import _access_calls, _calls
+from ._audit import Audit
 from ._auth import encode_auth_context
 from ._credentials import Anonymous, Exchange, TokenFunction, credentials
 from ._feed import OnReconnect
 from ._keys import AccessTokens, Keys
 from ._machine import Machine
-from ._names import checked
+from ._names import checked, texts
 from ._orgs import Invitations, Members, Orgs
 from ._pages import walk
 from ._profile import Profile
@@ -28,7 +29,7 @@ from ._tls import TLS, read
 from ._transport import Caller, Transport
 from ._watch_calls import watch_many
 from ._watches import Watches
-from .access import Identity
+from .access import AccessExplanation, Identity, Role
 from .state import Limit, MachineInfo
 
 DEFAULT_TIMEOUT = 120.0
@@ -152,6 +153,59 @@ class Client:
         """
         return await self._caller.call(_access_calls.who_am_i(), timeout)
 
+    async def explain_access(
+        self,
+        method: str,
+        *,
+        token: str | None = None,
+        auth_context: Mapping[str, object] | None = None,
+        key: str | None = None,
+        role: Role | None = None,
+        scopes: Iterable[str] | None = None,
+        instance: tuple[str, str] | None = None,
+        event: str | Mapping[str, object] | None = None,
+        context: Mapping[str, object] | None = None,
+        timeout: float | None = None,
+    ) -> AccessExplanation:
+        """Say layer by layer what would let a call in or refuse it. Nothing is done. For administrators.
+
+        The caller is whoever has `token`, or somebody with `auth_context` and the rights of one of `key`,
+        `role` and `scopes`.
+
+        Args:
+            method: Which call, such as `InstanceService.SendEvent`.
+            token: A bearer token.
+            auth_context: What the machine's allowRead and allowWrite see.
+            key: The id of a key.
+            role: The role of a member.
+            scopes: Scopes by name.
+            instance: The names of a machine and of an instance of it, to have those asked as well.
+            event: The event of `InstanceService.SendEvent`.
+            context: The context of `InstanceService.CreateInstance`.
+            timeout: Seconds for the call with all its attempts.
+
+        Raises:
+            InvalidArgument: There is no such RPC or scope.
+            KeyNotFound: There is no such key.
+            ScopeMissing: The client's token may not act for others.
+            TypeError: The auth context, event or context is not JSON, or `scopes` is a single text.
+            ValueError: Not exactly one of `token`, `key`, `role` and `scopes` is given.
+        """
+        if sum(given is not None for given in (token, key, role, scopes)) != 1:
+            raise ValueError("give one of token, key, role and scopes")
+        call = _access_calls.explain_access(
+            method,
+            token=token,
+            auth_context=auth_context,
+            key=key,
+            role=role,
+            scopes=None if scopes is None else texts(scopes, "scopes"),
+            instance=instance,
+            event=event,
+            context=context,
+        )
+        return await self._caller.call(call, timeout)
+
     def machine(self, name: str) -> Machine:
         """Return a handle of a machine; no I/O.
 
@@ -217,6 +271,11 @@ class Client:
     def access_tokens(self) -> AccessTokens:
         """The access tokens of the caller, a person: make, list and revoke them."""
         return AccessTokens(self._caller)
+
+    @property
+    def audit(self) -> Audit:
+        """The organisation's audit log: who did what, and for whom."""
+        return Audit(self._caller)
 
     def acting_as(self, auth_context: Mapping[str, object] | None) -> Client:
         """Return a client that acts on somebody's behalf, over the same connection.

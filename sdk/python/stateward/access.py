@@ -198,3 +198,71 @@ class NewAccessToken:
     """The token, as it is listed."""
     secret: str = field(repr=False)
     """The bearer token; shown once."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One call in an organisation's audit log."""
+
+    id: str
+    """`aud_` and 22 characters."""
+    create_time: datetime
+    """When the call came, in UTC."""
+    subject: str | None
+    """Whose token it was: `users/…` or `keys/…`; None for a call without one."""
+    method: str
+    """Service and RPC, such as `KeyService.CreateKey`."""
+    resource: str | None
+    """What the call names or has made, such as `keys/…`."""
+    acting: bool
+    """Whether an administrator spoke for somebody else."""
+    sub: str | None
+    """For whom: the claim of that name, cut off after 128 characters."""
+    sid: str | None
+    """The same."""
+    peer: str
+    """Where the call came from."""
+    outcome: str | None
+    """`OK` or an error reason; None while the call runs, and for good if the server was killed meanwhile."""
+
+
+class LayerVerdict(Enum):
+    """What a layer says to a call."""
+
+    PASSED = "passed"
+    """It lets the call pass."""
+    REFUSED = "refused"
+    """It refuses the call."""
+    FAILED = "failed"
+    """It threw or did not answer, which refuses the call."""
+    NOT_ASKED = "not asked"
+    """It could not be asked."""
+    UNKNOWN = "unknown"
+    """Something that this version of the SDK does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLayer:
+    """What one layer says to a call, and why."""
+
+    layer: str
+    """`token`, `organization`, `scope`, `instance` or `authorizer`."""
+    verdict: LayerVerdict
+    reason: str | None
+    """What the caller would be refused with, such as `SCOPE_MISSING`."""
+    detail: str
+    """The same for people, and more than the caller would get."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessExplanation:
+    """What lets a call in or refuses it."""
+
+    allowed: bool
+    """Whether every layer lets the call pass."""
+    layers: tuple[AccessLayer, ...]
+    """In the order a call meets them."""
+    auth_context: dict[str, Json] | None = field(hash=False)
+    """What the authorisers get; None for a token that is not valid."""
+    revision: int | None
+    """Of the state that the authoriser was asked about."""

@@ -27,7 +27,7 @@ from ._feed import OnReconnect
 from ._portal import Portal
 from ._retry import RetryPolicy
 from ._tls import TLS
-from .access import Identity
+from .access import AccessExplanation, Identity, Role
 from .state import (
     Comparison,
     DeadLetter,
@@ -96,6 +96,36 @@ class Client(Administered):
     def who_am_i(self, *, timeout: float | None = None) -> Identity:
         """Return who the server takes this client for. See `stateward.Client.who_am_i`."""
         return self._portal.run(self._client.who_am_i(timeout=timeout))
+
+    def explain_access(
+        self,
+        method: str,
+        *,
+        token: str | None = None,
+        auth_context: Mapping[str, object] | None = None,
+        key: str | None = None,
+        role: Role | None = None,
+        scopes: Iterable[str] | None = None,
+        instance: tuple[str, str] | None = None,
+        event: str | Mapping[str, object] | None = None,
+        context: Mapping[str, object] | None = None,
+        timeout: float | None = None,
+    ) -> AccessExplanation:
+        """Say what would let a call in or refuse it. See `stateward.Client.explain_access`."""
+        return self._portal.run(
+            self._client.explain_access(
+                method,
+                token=token,
+                auth_context=auth_context,
+                key=key,
+                role=role,
+                scopes=scopes,
+                instance=instance,
+                event=event,
+                context=context,
+                timeout=timeout,
+            )
+        )
 
     def machine(self, name: str) -> Machine:
         """Return a handle of a machine; no I/O. See `stateward.Client.machine`."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from stateward import (
+    AccessExplanation,
+    AccessLayer,
     AccessToken,
+    AuditEntry,
     Identity,
     IdentityProviderInfo,
     Invitation,
     Key,
+    LayerVerdict,
     Member,
     Org,
     TokenProviderInfo,
@@ -20,6 +24,8 @@ INVITATION_COLUMNS = ("INVITATION", "ROLE", "NOTE", "CREATED", "EXPIRES")
 KEY_COLUMNS = ("KEY", "NAME", "SCOPES", "CREATED")
 IDENTITY_PROVIDER_COLUMNS = ("PROVIDER", "ISSUER", "AUDIENCE", "ALGORITHMS", "KEYS", "CREATED")
 TOKEN_PROVIDER_COLUMNS = ("SERVICE", "KEY", "MAPPING", "CREATED")
+AUDIT_COLUMNS = ("TIME", "SUBJECT", "METHOD", "RESOURCE", "FOR", "PEER", "OUTCOME")
+LAYER_COLUMNS = ("LAYER", "VERDICT", "REASON", "WHY")
 ACCESS_TOKEN_COLUMNS = ("TOKEN", "NAME", "CREATED", "CURRENT")
 
 
@@ -159,3 +165,57 @@ def access_token_row(seen: AccessToken) -> tuple[str, ...]:
 
 def _allowed(seen: Org) -> str:
     return "allowed" if seen.anonymous_access else "denied"
+
+
+def audit_entry(seen: AuditEntry) -> Document:
+    return {
+        "audit_entry": seen.id,
+        "create_time": timestamp(seen.create_time),
+        "subject": seen.subject,
+        "method": seen.method,
+        "resource": seen.resource,
+        "acting": seen.acting,
+        "sub": seen.sub,
+        "sid": seen.sid,
+        "peer": seen.peer,
+        "outcome": seen.outcome,
+    }
+
+
+def audit_row(seen: AuditEntry) -> tuple[str, ...]:
+    whom = (seen.sub or seen.sid or "somebody") if seen.acting else "-"
+    return (
+        *(second(seen.create_time), seen.subject or "-", seen.method, seen.resource or "-"),
+        *(whom, seen.peer, seen.outcome or "unfinished"),
+    )
+
+
+def explanation(seen: AccessExplanation) -> Document:
+    return {
+        "allowed": seen.allowed,
+        "layers": [
+            {
+                "layer": each.layer,
+                "verdict": each.verdict.name.lower(),
+                "reason": each.reason,
+                "detail": each.detail,
+            }
+            for each in seen.layers
+        ],
+        "auth_context": seen.auth_context,
+        "revision": seen.revision,
+    }
+
+
+def layer_row(seen: AccessLayer) -> tuple[str, ...]:
+    return (seen.layer, seen.verdict.value, seen.reason or "-", seen.detail)
+
+
+def conclusion(seen: AccessExplanation) -> str:
+    if seen.allowed:
+        return "The call would be let in."
+    refusing = (LayerVerdict.REFUSED, LayerVerdict.FAILED)
+    first = next((each for each in seen.layers if each.verdict in refusing), None)
+    if first is None:
+        return "Nothing refuses the call, but not every layer could be asked."
+    return f"The call would be refused by the layer {first.layer!r} with {first.reason}."

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
+from stateward_server.cli.audit import access, audit
 from stateward_server.cli.dead_letters import dead_letters
 from stateward_server.cli.failure import INTERRUPTED, USAGE, Failure
 from stateward_server.cli.instances import instances
@@ -114,7 +115,7 @@ for command in (serve, machines, machine_versions, instances, dead_letters, limi
     main.add_command(command)
 for command in (login, logout, whoami, orgs, members, invitations):
     main.add_command(command)
-for command in (keys, tokens, access_tokens, identity_providers, token_providers):
+for command in (keys, tokens, access_tokens, identity_providers, token_providers, audit, access):
     main.add_command(command)
 for command in (pause, resume, timers, cancel_timer):
     instances.add_command(command)
