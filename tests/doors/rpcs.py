@@ -88,11 +88,14 @@ async def call(channel: grpc.aio.Channel, rpc: Rpc, request: Message, metadata: 
     raw = request.SerializeToString()
     stream: Any
     wire: Any = channel  # whose stubs want to know more than bytes
+    answered = asyncio.Event()
     if rpc.takes_stream:
-        stream = wire.stream_stream(rpc.path)(_only(raw), metadata=metadata, timeout=PATIENCE_S)
+        requests = _only(raw, answered)
+        stream = wire.stream_stream(rpc.path)(requests, metadata=metadata, timeout=PATIENCE_S)
     else:  # to the wire, one response is a stream as well
         stream = wire.unary_stream(rpc.path)(raw, metadata=metadata, timeout=PATIENCE_S)
     message = await _first(stream)
+    answered.set()
     if message is not None and rpc.streams:
         stream.cancel()
         return Answer("OK", "", {}, message, b"", message)
@@ -105,10 +108,10 @@ async def call(channel: grpc.aio.Channel, rpc: Rpc, request: Message, metadata: 
     return Answer(code.name, reason, details, message or b"", status, b"\n".join(seen))
 
 
-async def _only(request: bytes) -> AsyncIterator[bytes]:
+async def _only(request: bytes, answered: asyncio.Event) -> AsyncIterator[bytes]:
     """Ask for one thing, and be there for the answer."""
     yield request
-    await asyncio.Event().wait()
+    await answered.wait()
 
 
 async def _first(stream: Any) -> bytes | None:

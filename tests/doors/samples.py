@@ -131,6 +131,12 @@ FIELDS: dict[str, Fields] = {
     "RetryDeadLetter": _named(_letter),
     "DiscardDeadLetter": _named(_letter),
     "ListAuditEntries": _nothing,
+    "ExplainAccess": lambda names: {
+        "assumed": {"key": f"keys/{names.key}", "auth_context_json": '{"sub":"ann"}'},
+        "method": "InstanceService.SendEvent",
+        "name": _instance(names),
+        "event_json": '{"type":"NOTE","note":"said"}',
+    },
     "GetLimits": _nothing,
     "WatchInstance": _named(_instance),
     "WatchInstances": lambda names: {"add": {"name": _instance(names)}},
