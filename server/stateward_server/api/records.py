@@ -91,7 +91,7 @@ class Records:
             time_ms=self._clock.now_ms(),
             subject="" if who is NOBODY else who.subject,
             method=short(method),
-            resource=resource[:_RESOURCE],
+            resource=_plain(resource, _RESOURCE),
             acting=acting,
             sub=_claim(claims, "sub"),
             sid=_claim(claims, "sid"),
@@ -115,7 +115,7 @@ class Record:
         """Take what the call was about from what it has made."""
         if self._is_final or not (resource := _within(response)):
             return
-        self._resource = resource[:_RESOURCE]
+        self._resource = _plain(resource, _RESOURCE)
         collection, _, name = resource.partition("/")
         if self._org == NO_ORG and collection == "orgs":
             self._org = OrgId(name)
@@ -158,5 +158,9 @@ def _within(message: Message) -> str:
 
 def _claim(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name)
-    # JSON may hold halves of characters, which a database cannot.
-    return value[:_CLAIM].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    return _plain(value, _CLAIM) if isinstance(value, str) else ""
+
+
+def _plain(text: str, most: int) -> str:
+    """Return what can be stored, and shown on a terminal: no halves of characters, nothing that steers it."""
+    return "".join(each if each.isprintable() else "?" for each in text[:most])

@@ -324,6 +324,13 @@ async def test_who_lacks_the_scope_for_an_administrative_call_is_on_record(audit
     assert audited.services.served == 0
 
 
+async def test_what_a_caller_names_cannot_steer_a_terminal(audited: Audited):
+    request = key_pb.DeleteKeyRequest(name="keys/\x1b[2J\n" + "x" * 600)
+    await audited.keys.DeleteKey(request, metadata=bearer(ADMIN))
+    [found] = await audited.entries()
+    assert found.resource == "keys/?[2J?" + "x" * 502
+
+
 async def test_a_bad_token_is_on_record_where_it_names_a_key(audited: Audited):
     assert await reason(audited.delete(bearer(user("x" * 49)))) == "TOKEN_INVALID"
     assert await reason(audited.delete(bearer(user(exp=1)))) == "TOKEN_EXPIRED"
