@@ -65,7 +65,8 @@ class Desk:
                 return Reaction("waiting", context, timer=("later", 3_600_000, "after"))
             case "WRITE":
                 letter = json.dumps({"type": "HELLO", "note": event["note"]})
-                return Reaction(value, context, messages=(SendTo(Ref("nowhere", "nobody"), letter),))
+                to = Ref(*event.get("to", ("nowhere", "nobody")))
+                return Reaction(value, context, messages=(SendTo(to, letter),))
         return None
 
     def finishes(self, service: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields, replace
 from typing import Any
@@ -123,3 +124,18 @@ async def explained(home: House, tenant: Tenant, token: str) -> Answer:
     request: Any = sample("ExplainAccess", tenant.names)
     request.token = token
     return await home.ask("ExplainAccess", request, bearer(tenant.admin))
+
+
+@pytest.mark.parametrize("namesakes", [False, True], ids=["strangers", "namesakes"])
+async def test_a_machine_cannot_write_to_what_another_organisation_has(namesakes: bool):
+    async with house() as home:
+        theirs, ours = await both(home, namesakes=namesakes)
+        before, me = await visible(home, theirs), bearer(ours.admin)
+        to = [theirs.names.machine, theirs.names.instance]
+        event = json.dumps({"type": "WRITE", "note": "from a stranger", "to": to})
+        await home.made("SendEvent", me, **told("SendEvent", ours.names, event_json=event), request_id="")
+        await home.rest()
+        assert await visible(home, theirs) == before
+        letters = await home.made("ListDeadLetters", me, **told("ListDeadLetters", ours.names))
+        strange = [each for each in letters.dead_letters if "from a stranger" in each.payload_json]
+        assert [each.reason for each in strange] == ([] if namesakes else ["INSTANCE_NOT_FOUND"])
