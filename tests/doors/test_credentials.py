@@ -12,7 +12,7 @@ import pytest
 from tests.doors.credentials import BARE, SPOILT
 from tests.doors.house import SECRETS, House, Tenant, anonymous_token, bearer, house, settled
 from tests.doors.rpcs import RPCS, Answer, Metadata
-from tests.doors.samples import FURTHER, sample
+from tests.doors.samples import FIELDS, FURTHER, sample
 
 from stateward_server.api.edge import AUTH_CONTEXT_KEY
 from stateward_server.auth.scopes import ACT_AS, ALL, BY_METHOD, BY_ROLE, PRODUCTION, Door
@@ -227,6 +227,22 @@ async def test_an_anonymous_caller_gets_no_further_than_the_machines_allow():
         many = await home.ask("WatchInstances", sample("WatchInstances", tenant.names), metadata)
         assert b"REJECTED_BY_MACHINE_AUTHORIZER" in many.message
         assert tenant.canary.encode() not in many.seen
+        found = await home.made("QueryIndex", metadata, **FIELDS["QueryIndex"](tenant.names))
+        assert len(found.entries) == 0
         me = await home.made("WhoAmI", metadata)
         assert json.loads(me.auth_context_json) == {"sid": "s1", "did": "d1", "auth": "anonymous"}
         assert home.census() == before
+
+
+@pytest.mark.parametrize("method", ["CreateKey", "CreateInvitation"])
+async def test_a_secret_is_shown_again_to_nobody_but_whom_it_was_made_for(method: str):
+    async with house() as home:
+        tenant = await settled(home, "ours")
+        request = sample(method, tenant.names, request_id="0b5e7c1a-8c7d-4d6e-9f10-112233445566")
+        first = await home.ask(method, request, bearer(tenant.admin))
+        assert (await home.ask(method, request, bearer(tenant.admin))).message == first.message
+        # Who may call it, but holds none of what was given, and has learnt the request id.
+        other = bearer(await home.key_with(tenant, frozenset({str(NEEDS[method])})))
+        refused = await home.ask(method, request, other)
+        assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "REQUEST_ID_REUSED")
+        assert first.message not in refused.seen

@@ -29,7 +29,8 @@ class KeyServicer(rpc.KeyServiceServicer):
             who.org,
             "CreateKey",
             request.request_id,
-            (request.display_name, *scopes),
+            # Its repeat shows the secret, to nobody else.
+            (who.subject, request.display_name, *scopes),
             do=lambda record: self._keys.create(who, request.display_name, scopes, record),
             again=lambda made: self._keys.get(who.org, made),
         )

@@ -71,7 +71,8 @@ class MemberServicer(rpc.MemberServiceServicer):
             who.org,
             "CreateInvitation",
             request.request_id,
-            (role.value, note, str(hours)),
+            # Its repeat shows the code, to nobody else.
+            (who.subject, role.value, note, str(hours)),
             do=lambda record: self._members.invite(who, role, note, hours, record),
             again=lambda made: self._members.invitation(who.org, made),
         )
