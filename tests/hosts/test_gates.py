@@ -192,6 +192,30 @@ async def test_a_lost_child_is_an_error_event(rig: Rig, source: str) -> None:
     await instance.send("PING")
 
 
+SOON_OVER = """({ initial: "a", states: { a: { on: { GO: "b" } }, c: {}, lost: {},
+    b: { invoke: { id: "kid", src: %s, onDone: "c", onError: "lost" }, on: { PING: {} } } } });"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        V5 + "export default createMachine" + SOON_OVER % "fromPromise(async () => 1)",
+        V4 + "export default define" + SOON_OVER % "async () => 1",
+    ],
+    ids=["v5", "v4"],
+)
+async def test_a_child_whose_end_was_not_heard_is_lost_with_its_process(rig: Rig, source: str) -> None:
+    instance = await rig.start(source)
+    await instance.send("GO")
+    await rig.listener.next_inbox()
+    for _ in range(2):
+        assert not (await instance.send("PING")).view.settled
+    rig.pool.evict(instance.at)
+    assert await instance.ask(EventInput('"PING"', AUTH), resume=True) == LostChildren(("kid",))
+    await instance.take(LostInput("kid"))
+    assert (instance.value, instance.step.view.settled) == ("lost", True)
+
+
 UNHEARD = [
     V5
     + """export default createMachine({ initial: "a", states: { a: { on: { GO: { target: "b" }, OUT: "c" },

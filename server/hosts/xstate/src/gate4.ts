@@ -320,10 +320,10 @@ export class Gate4 implements Gate {
     for (const id in remotes) rows[id] = { active: false, remote: remotes[id] };
     for (const id of running) rows[id] = { active: true };
     for (const id of lost) rows[id] = { active: true };
-    for (const id of Object.keys(state.children)) {
-      if (!(id in rows) && this.#owner.awaits([`done.invoke.${id}`, `error.platform.${id}`])) {
-        rows[id] = { active: true };
-      }
+    // XState 4 forgets a child before it tells of its end: until that is heard, the child counts as running.
+    for (const { name, origin } of this.#owner.unheard as Any[]) {
+      const ended = name === `done.invoke.${origin}` || name === `error.platform.${origin}`;
+      if (ended && state.activities[origin] !== false) rows[origin] = { active: true };
     }
     return rows;
   }

@@ -124,12 +124,8 @@ export class Instance implements Owner {
     this.announce();
   }
 
-  awaits(types: readonly string[]): boolean {
-    for (let i = 0; i < this.#inbox.length; i++) {
-      const event = this.#inbox[i] as { name?: string; type: string };
-      if (types.includes(event.name ?? event.type)) return true;
-    }
-    return false;
+  get unheard(): readonly unknown[] {
+    return this.#inbox;
   }
 
   get quiet(): boolean {

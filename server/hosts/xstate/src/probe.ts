@@ -65,7 +65,7 @@ function keepsStill(Machine: Any, dialect: Dialect, old: boolean): boolean {
       messages: 0,
     },
     deliver() {},
-    awaits: () => false,
+    unheard: [],
     fault() {},
     log() {},
   };

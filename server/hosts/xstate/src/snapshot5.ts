@@ -30,8 +30,9 @@ export function children5(
     const alive = !remote && child._processingStatus !== STOPPED && child._snapshot.status === "active" &&
       !stopped.has(child);
     // What it had to say at its end counts as running until the machine has heard it.
-    const active = alive || lost.includes(id) ||
-      owner.awaits([`xstate.done.actor.${id}`, `xstate.error.actor.${id}`]);
+    const active = alive || lost.includes(id) || (owner.unheard as Any[]).some(({ type }) =>
+      type === `xstate.done.actor.${id}` || type === `xstate.error.actor.${id}`
+    );
     const row: { active: boolean; src?: string; systemId?: string; remote?: Remote } = { active };
     if (remote) row.remote = remote;
     if (typeof child.src === "string") row.src = child.src;

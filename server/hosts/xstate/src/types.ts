@@ -139,8 +139,8 @@ export interface Owner {
   readonly limits: Limits;
   /** Take an event a child sent. */
   deliver(event: unknown): void;
-  /** Whether an event of one of these types waits in the inbox. */
-  awaits(types: readonly string[]): boolean;
+  /** What children have sent and the machine has not heard yet, oldest first. */
+  readonly unheard: readonly unknown[];
   /** An effect failed after its commit. */
   fault(what: string, error: unknown): void;
   log(...args: unknown[]): void;
