@@ -39,7 +39,9 @@ from stateward_server.model.names import OrgId, VersionId, mint
 from stateward_server.model.org import Key, Member, Org, Role
 from stateward_server.model.step import Ref, SendTo, Step
 from stateward_server.ports.fetch import Document, FetchFailed
+from stateward_server.ports.store import Store
 from stateward_server.store.memory import MemoryStore
+from stateward_server.store.sqlite.store import SqliteStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy, settle
 from stateward_server.testing.fake_host import FakeHost, FakeMachine, Json, Reaction
 from stateward_server.testing.store_samples import sample_newcomer
@@ -124,7 +126,7 @@ class House:
     """A running server; `logs` has every line it logged."""
 
     core: Core
-    store: MemoryStore
+    store: Store
     clock: ManualClock
     channel: grpc.aio.Channel
     logs: list[Any]
@@ -159,7 +161,8 @@ class House:
         await settle(200)
 
     def census(self) -> str:
-        """Return all that the store holds, but for the audit log, in which refusals are."""
+        """Return all that a store in memory holds, but for the audit log, in which refusals are."""
+        assert isinstance(self.store, MemoryStore)
         return repr((self.store._tables, self.store._access))
 
     def said(self) -> str:
@@ -180,10 +183,12 @@ def subject_token(org: str, now_ms: int, **claims: Any) -> str:
 
 
 @asynccontextmanager
-async def house(rates: RateLimits = NO_BRAKES) -> AsyncIterator[House]:
-    """Start a server in which nobody lives yet."""
+async def house(rates: RateLimits = NO_BRAKES, data: Path | None = None) -> AsyncIterator[House]:
+    """Start a server in which nobody lives yet. It keeps all in memory, or in the directory `data`."""
     clock, entropy = ManualClock(), SeededEntropy()
-    store = MemoryStore(clock=clock, entropy=entropy)
+    store: Store = MemoryStore(clock=clock, entropy=entropy)
+    if data is not None:
+        store = await SqliteStore.open(data, clock=clock, entropy=entropy)
     limits = Limits(engine=EngineLimits(attempts=1, flush_pace_ms=0), rates=rates)
     host, revocations = _Host(_Everywhere()), Revocations()
     hub = Hub(clock, progress_ms=15_000, buffer_bytes=4_000_000, waker=Waves.on_loop())
@@ -218,6 +223,7 @@ async def house(rates: RateLimits = NO_BRAKES) -> AsyncIterator[House]:
             finally:
                 await api.stop(0)
                 writing.cancel()
+    await store.close()
 
 
 @contextmanager
@@ -271,8 +277,9 @@ async def _furnished(house: House, tenant: Tenant) -> Tenant:
     for number, kind in enumerate(("NOTE", "WAIT", "WRITE", "WRITE")):
         event = json.dumps({"type": kind, "note": canary})
         await house.made("SendEvent", me, name=path, event_json=event, request_id=request_id(f"{number}"))
-    await house.rest()
     letters = await house.made("ListDeadLetters", me, parent=machine)
+    while len(letters.dead_letters) < 2:  # they are on their way
+        letters = await house.made("ListDeadLetters", me, parent=machine)
     timers = await house.made("ListTimers", me, parent=path)
     role = org_pb2.ROLE_VIEWER
     first = await house.made("CreateInvitation", me, role=role, note=canary, request_id="")
