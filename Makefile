@@ -78,8 +78,8 @@ docs-check: $(DEPS) ## check that docs name every RPC, error reason and command
 	@$(BIN)/python scripts/docs_check.py
 
 .PHONY: test
-test: setup ## run the tests; ARGS='-k name' picks some
-	@$(BIN)/pytest $(ARGS)
+test: setup ## run the tests, a file at a time on each core; ARGS='-k name' picks some
+	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: crash
 crash: setup ## kill servers some hundred times, for ten minutes; KILLS= and SEED= say how often and which

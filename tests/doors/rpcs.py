@@ -18,6 +18,8 @@ import stateward.v1
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 PATIENCE_S = 20
+LOST = b"Internal error from Core"
+"""What gRPC's client says of a call whose request it could not send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,14 @@ class Answer:
 
 async def call(channel: grpc.aio.Channel, rpc: Rpc, request: Message, metadata: Metadata = ()) -> Answer:
     """Send one request and return what it is answered with, of a stream the first message."""
+    while True:
+        answer = await _call(channel, rpc, request, metadata)
+        # A request that meets a refusal on its way is lost, and gRPC's client then forgets the refusal.
+        if not (rpc.takes_stream and answer.code == "INTERNAL" and LOST in answer.seen):
+            return answer
+
+
+async def _call(channel: grpc.aio.Channel, rpc: Rpc, request: Message, metadata: Metadata) -> Answer:
     raw = request.SerializeToString()
     stream: Any
     wire: Any = channel  # whose stubs want to know more than bytes

@@ -175,5 +175,6 @@ async def test_a_client_notices_a_frozen_server_and_goes_on_when_it_is_back(
             await asyncio.wait_for(lost.wait(), 10)
         finally:
             server.process.send_signal(signal.SIGCONT)
-        await machine.instance("i").send({"type": "grow", "text": "x"})
+        # By the client that repeats: the connection of the other broke as well.
+        await watching.machine(machine.name).instance("i").send({"type": "grow", "text": "x"})
         assert (await asyncio.wait_for(waiting, SECONDS)).state.revision == 2
