@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from stateward_server.config import Settings, limits_of
-from stateward_server.model.limits import Limit, Unit, published
+from stateward_server.model.published import Limit, Unit, published
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
 BEGIN = "<!-- limits: written by scripts/limits_docs.py -->\n"

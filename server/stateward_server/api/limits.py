@@ -5,7 +5,8 @@ from __future__ import annotations
 from stateward.v1 import limits_service_pb2 as pb
 from stateward.v1 import limits_service_pb2_grpc as rpc
 from stateward_server.api.caller import Context
-from stateward_server.model.limits import Limits, Unit, published
+from stateward_server.model.limits import Limits
+from stateward_server.model.published import Unit, published
 
 _UNIT = {
     Unit.COUNT: pb.LIMIT_UNIT_COUNT,

@@ -23,8 +23,9 @@ from stateward_server.api.paging import PageTokens
 from stateward_server.auth.scopes import ALL
 from stateward_server.catalog.catalog import Machines
 from stateward_server.model.errors import FailedPrecondition, InvalidArgument, NotFound
-from stateward_server.model.limits import EngineLimits, Limits, published
+from stateward_server.model.limits import EngineLimits, Limits
 from stateward_server.model.principal import Principal
+from stateward_server.model.published import published
 from stateward_server.model.step import Ref, SendTo, SetTimer
 from stateward_server.query.query import Query
 from stateward_server.testing.clock import SeededEntropy
