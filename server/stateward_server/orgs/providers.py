@@ -89,10 +89,10 @@ class Providers:
 
     async def identity_provider(self, org: OrgId, provider: str) -> IdentityProvider:
         """Raises NotFound (IDENTITY_PROVIDER_NOT_FOUND)."""
-        for found in await self._store.list_identity_providers(org, "", self._most):
-            if found.id == provider:
-                return found
-        raise absent("IDENTITY_PROVIDER_NOT_FOUND", provider)
+        found = await self._store.get_identity_provider(org, provider)
+        if found is None:
+            raise absent("IDENTITY_PROVIDER_NOT_FOUND", provider)
+        return found
 
     async def identity_providers(self, org: OrgId, after: str, limit: int) -> Sequence[IdentityProvider]:
         return await self._store.list_identity_providers(org, after, limit)

@@ -226,6 +226,8 @@ class ProviderSuite:
             assert await store.put_identity_provider(_identity(name), 2, None) is Change.DONE
         assert await store.put_identity_provider(_identity("idp_3"), 2, None) is Change.FULL
         assert await store.list_identity_providers(ORG, "idp_1", 9) == [_identity("idp_2")]
+        assert await store.get_identity_provider(ORG, "idp_1") == _identity("idp_1")
+        assert await store.get_identity_provider(OTHER_ORG, "idp_2") is None
         assert await store.delete_identity_provider(ORG, "idp_1", None) is Change.DONE
         assert await store.delete_identity_provider(ORG, "idp_1", None) is Change.ABSENT
         assert await store.list_identity_providers(ORG, "", 9) == [_identity("idp_2")]

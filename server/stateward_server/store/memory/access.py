@@ -192,6 +192,9 @@ class MemoryAccess:
         self._put_identity(provider)
         return self._done(request)
 
+    async def get_identity_provider(self, org: OrgId, provider: str) -> IdentityProvider | None:
+        return self._access.identities.get((org, provider))
+
     async def list_identity_providers(self, org: OrgId, after: str, limit: int) -> Sequence[IdentityProvider]:
         return _page(
             (each for each in self._access.identities.values() if each.org == org), "id", after, limit

@@ -56,6 +56,7 @@ PUT_IDENTITY_PROVIDER = (
     " ON CONFLICT DO UPDATE SET algorithms = excluded.algorithms, jwks_url = excluded.jwks_url,"
     " sealed_key = excluded.sealed_key, mapping = excluded.mapping"
 )
+GET_IDENTITY_PROVIDER = f"SELECT {_IDENTITY} FROM identity_providers WHERE org = ? AND id = ?"
 LIST_IDENTITY_PROVIDERS = (
     f"SELECT {_IDENTITY} FROM identity_providers WHERE org = ? AND id > ? ORDER BY id LIMIT ?"
 )

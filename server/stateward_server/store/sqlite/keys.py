@@ -58,6 +58,10 @@ class SqliteKeys:
 
         return await changed(self._writer, change, request)
 
+    async def get_identity_provider(self, org: OrgId, provider: str) -> IdentityProvider | None:
+        row = await self._readers.row(queries.GET_IDENTITY_PROVIDER, (org, provider))
+        return _identity_provider(row) if row else None
+
     async def list_identity_providers(self, org: OrgId, after: str, limit: int) -> Sequence[IdentityProvider]:
         rows = await self._readers.rows(queries.LIST_IDENTITY_PROVIDERS, (org, after, limit))
         return [_identity_provider(row) for row in rows]
