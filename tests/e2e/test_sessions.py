@@ -139,6 +139,7 @@ async def test_streams_outlive_their_tokens_without_a_gap_under_load(server: Ser
     machine = await counter(client)
     lost: dict[str, list[StatewardError]] = {"one": [], "many": []}
     seen: dict[str, list[int]] = {"one": [], "many": []}
+    begun = {"one": asyncio.Event(), "many": asyncio.Event()}
 
     def told(name: str) -> Callable[[Reconnect], None]:
         return lambda event: lost[name].extend([event.error] if event.error else [])
@@ -147,6 +148,7 @@ async def test_streams_outlive_their_tokens_without_a_gap_under_load(server: Ser
         async for event in events:
             assert isinstance(event, Update | InstanceUpdate)
             seen[name].append(event.state.revision)
+            begun[name].set()
             if last.done() and event.state.revision == last.result():
                 return
 
@@ -161,6 +163,9 @@ async def test_streams_outlive_their_tokens_without_a_gap_under_load(server: Ser
         async with asyncio.TaskGroup() as group:
             group.create_task(follow("one", one, last))
             group.create_task(follow("many", many, last))
+            # A snapshot taken after someone wrote would begin with a later revision.
+            for first in begun.values():
+                await first.wait()
             while not all(lost.values()):
                 await machine.instance("one").send("tick")
             last.set_result((await machine.instance("one").get()).revision + 1)
