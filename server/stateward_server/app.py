@@ -253,7 +253,7 @@ def api_of(core: Core) -> ApiServer:
     accounts = Accounts(store, core.secrets, clock, core.entropy, core.revocations)
     keys = Keys(store, core.secrets, clock, core.entropy, core.revocations)
     key_sets = KeySets(core.fetch, clock)
-    identities = Identities(key_sets, seals, clock)
+    identities = Identities(store, key_sets, seals, clock)
     providers = Providers(store, keys, seals, clock, key_sets.objection)
     servicers = (
         MachineServicer(machines, outcomes, pages),

@@ -7,7 +7,6 @@ of the organisation's key could have signed, so the rest of the server does not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,14 +19,12 @@ from stateward_server.auth.mapping import compile_mapping
 from stateward_server.auth.secrets import Secrets
 from stateward_server.model.errors import InvalidArgument, PermissionDenied
 from stateward_server.model.names import OrgId
-from stateward_server.model.org import IdentityProvider, Key, TokenProvider
+from stateward_server.model.org import Key, TokenProvider
 from stateward_server.ports.clock import Clock
 
 LIFE_S = 3_600
 LEAST_S = 60
 """What a token lives at least: one that is over when it arrives would only be asked for again."""
-MAX_PROVIDERS = 1_000
-"""More than an organisation may have."""
 
 log = structlog.get_logger()
 
@@ -36,10 +33,6 @@ class Trust(Protocol):
     """What organisations have settled, by the methods of the store."""
 
     async def get_token_provider(self, org: OrgId, service: str) -> TokenProvider | None: ...
-
-    async def list_identity_providers(
-        self, org: OrgId, after: str, limit: int
-    ) -> Sequence[IdentityProvider]: ...
 
     async def get_key(self, key: str) -> Key | None: ...
 
@@ -83,9 +76,7 @@ class Exchange:
         key = await self._trust.get_key(provider.key_id) if provider is not None else None
         if provider is None or key is None or key.org != org:
             raise Untrusted("there is no such token provider, or its key is gone")
-        identity = await self._identities.identify(
-            await self._trust.list_identity_providers(org, "", MAX_PROVIDERS), subject_token
-        )
+        identity = await self._identities.identify(org, subject_token)
         act = identity.claims
         if provider.mapping_json:
             try:

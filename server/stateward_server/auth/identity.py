@@ -1,7 +1,7 @@
 """From a token that an identity provider signed to what the organisation takes it to say.
 
 The token's `iss` and `aud` choose the provider, before anything is verified; everything else is then checked
-against that provider alone.
+against that provider alone. Providers are read for each token, so that a changed one counts at once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 
@@ -19,10 +19,13 @@ from stateward_server.auth.seal import ProviderKeys
 from stateward_server.auth.verification import JWS, SHARED, PublicKey, fits, read_pem
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.limits import ApiLimits
-from stateward_server.model.org import IdentityProvider
+from stateward_server.model.names import OrgId
+from stateward_server.model.org import IdentityProvider, identity_provider_id
 from stateward_server.ports.clock import Clock
 
 _MAX_TOKEN = ApiLimits().token_bytes
+_MAX_AUDIENCES = 32
+"""Audiences of a token that are looked at: anybody may send one with thousands."""
 _LEEWAY_MS = 5_000
 _LAST_S = 253_402_300_799
 """The end of the year 9999: a time beyond it is not meant in seconds."""
@@ -42,23 +45,30 @@ class Identity:
     """When the token is over, without leeway."""
 
 
+class Providers(Protocol):
+    """What organisations have settled, by the method of the store."""
+
+    async def find_identity_providers(self, org: OrgId, ids: Sequence[str]) -> Sequence[IdentityProvider]: ...
+
+
 class Identities:
     """Verifies the tokens of identity providers."""
 
-    def __init__(self, key_sets: KeySets, provider_keys: ProviderKeys, clock: Clock) -> None:
+    def __init__(
+        self, providers: Providers, key_sets: KeySets, provider_keys: ProviderKeys, clock: Clock
+    ) -> None:
+        self._providers = providers
         self._key_sets = key_sets
         self._provider_keys = provider_keys
         self._clock = clock
 
-    async def identify(self, providers: Sequence[IdentityProvider], token: str) -> Identity:
-        """Return whom the token speaks of. `providers` are those of one organisation.
+    async def identify(self, org: OrgId, token: str) -> Identity:
+        """Return whom the token speaks of, on the word of a provider of `org`.
 
         Raises Untrusted, Unavailable (IDENTITY_PROVIDER_UNAVAILABLE), SealBroken.
         """
         header, claims = _read(token)
-        provider = choose(providers, claims)
-        if provider is None:
-            raise Untrusted("no identity provider has its issuer and audience")
+        provider = await self._choose(org, claims)
         algorithm = header.get("alg")
         if algorithm not in provider.algorithms:
             raise Untrusted("its algorithm is not one of the provider's")
@@ -74,6 +84,14 @@ class Identities:
             return Identity(compile_mapping(provider.mapping_json).apply(claims), expires_ms)
         except (ValueError, InvalidArgument) as error:
             raise Untrusted(f"the provider's mapping cannot be applied: {error}") from None
+
+    async def _choose(self, org: OrgId, claims: dict[str, Any]) -> IdentityProvider:
+        ids = candidates(claims)
+        found = {each.id: each for each in await self._providers.find_identity_providers(org, ids)}
+        for id_ in ids:
+            if id_ in found:
+                return found[id_]
+        raise Untrusted("no identity provider has its issuer and audience")
 
     async def _key(
         self, provider: IdentityProvider, kid: str | None, algorithm: str
@@ -97,27 +115,20 @@ class Identities:
         return expires_ms
 
 
-def choose(providers: Sequence[IdentityProvider], claims: dict[str, Any]) -> IdentityProvider | None:
-    """Return the provider that these claims name by `iss` and `aud`; what it leaves blank matches anything.
+def candidates(claims: dict[str, Any]) -> list[str]:
+    """Return the ids of the providers that these claims name by `iss` and `aud`, best first.
 
-    One that names both comes before one that names the issuer, and that before one that names the audience.
-    Of several audiences in the token, the first that a provider names counts.
+    What a provider leaves blank matches anything. One that names both comes before one that names the issuer,
+    and that before one that names the audience. Of several audiences in the token, the first that a provider
+    names counts.
     """
     issuer, audience = claims.get("iss"), claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
-
-    def rank(provider: IdentityProvider) -> tuple[bool, bool, int]:
-        place = 0 if provider.audience is None else audiences.index(provider.audience)
-        return (provider.issuer is None, provider.audience is None, place)
-
-    matching = [
-        provider
-        for provider in providers
-        if (provider.issuer is not None or provider.audience is not None)
-        and provider.issuer in (None, issuer)
-        and (provider.audience is None or provider.audience in audiences)
-    ]
-    return min(matching, key=rank, default=None)
+    audiences = audience[:_MAX_AUDIENCES] if isinstance(audience, list) else [audience]
+    named = [each for each in audiences if isinstance(each, str)]
+    places: list[tuple[str | None, str | None]] = [(None, each) for each in named]
+    if isinstance(issuer, str):
+        places = [*((issuer, each) for each in named), (issuer, None), *places]
+    return [identity_provider_id(*place) for place in places]
 
 
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -162,6 +162,10 @@ class Providers(Protocol):
 
     async def get_identity_provider(self, org: OrgId, provider: str) -> IdentityProvider | None: ...
 
+    async def find_identity_providers(self, org: OrgId, ids: Sequence[str]) -> Sequence[IdentityProvider]:
+        """Return those there are, in any order."""
+        ...
+
     async def list_identity_providers(
         self, org: OrgId, after: str, limit: int
     ) -> Sequence[IdentityProvider]: ...

@@ -228,6 +228,11 @@ class ProviderSuite:
         assert await store.list_identity_providers(ORG, "idp_1", 9) == [_identity("idp_2")]
         assert await store.get_identity_provider(ORG, "idp_1") == _identity("idp_1")
         assert await store.get_identity_provider(OTHER_ORG, "idp_2") is None
+        asked = ["idp_2", "idp_1", "idp_3", "idp_1"]
+        found = await store.find_identity_providers(ORG, asked)
+        assert {each.id: each for each in found} == {id_: _identity(id_) for id_ in ("idp_1", "idp_2")}
+        assert await store.find_identity_providers(OTHER_ORG, ["idp_2"]) == []
+        assert await store.find_identity_providers(ORG, []) == []
         assert await store.delete_identity_provider(ORG, "idp_1", None) is Change.DONE
         assert await store.delete_identity_provider(ORG, "idp_1", None) is Change.ABSENT
         assert await store.list_identity_providers(ORG, "", 9) == [_identity("idp_2")]

@@ -30,7 +30,7 @@ IDP = provider(algorithms=["HS256"], key=SECRET, mapping={"sub.$": "$.sub", "rol
 
 
 class Settled:
-    """What the organisation has settled (Trust)."""
+    """What the organisation has settled (Trust, Providers)."""
 
     def __init__(self) -> None:
         self.services = {(ORG, "app"): SERVICE}
@@ -40,8 +40,8 @@ class Settled:
     async def get_token_provider(self, org: OrgId, service: str) -> TokenProvider | None:
         return self.services.get((org, service))
 
-    async def list_identity_providers(self, org: OrgId, after: str, limit: int) -> Sequence[IdentityProvider]:
-        return [each for each in self.identity_providers if each.org == org][:limit]
+    async def find_identity_providers(self, org: OrgId, ids: Sequence[str]) -> Sequence[IdentityProvider]:
+        return [each for each in self.identity_providers if each.org == org and each.id in ids]
 
     async def get_key(self, key: str) -> Key | None:
         return self.keys.get(key)
@@ -65,7 +65,7 @@ def settled() -> Settled:
 @pytest.fixture
 def exchange(settled: Settled) -> Exchange:
     clock = ManualClock(NOW_S * 1000 + 700)
-    identities = Identities(KeySets(Nowhere(), clock), kit.PROVIDER_KEYS, clock)
+    identities = Identities(settled, KeySets(Nowhere(), clock), kit.PROVIDER_KEYS, clock)
     return Exchange(settled, identities, SECRETS, clock)
 
 
@@ -106,6 +106,16 @@ async def test_the_claims_pass_both_mappings(exchange, settled):
     settled.services[ORG, "app"] = replace(SERVICE, mapping_json=mapping)
     issued = await exchange.exchange(ORG, "app", subject(secret="kept back"))
     assert opened(issued.access_token)["act"] == {"user": {"id": "alice"}, "auth": "idp"}
+
+
+async def test_a_changed_provider_counts_for_the_next_token(exchange, settled):
+    await exchange.exchange(ORG, "app", subject(role="dev"))
+    settled.identity_providers = [provider(algorithms=["HS256"], key=SECRET, mapping={"by.$": "$.sub"})]
+    settled.services[ORG, "app"] = replace(SERVICE, mapping_json='{"who.$": "$.by"}')
+    issued = await exchange.exchange(ORG, "app", subject(role="dev"))
+    assert opened(issued.access_token)["act"] == {"who": "alice"}
+    settled.identity_providers = [provider(algorithms=["HS256"], key=b"another" * 8)]
+    assert (await refused(exchange, ORG, "app", subject()))[0] == "SUBJECT_TOKEN_REJECTED"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import jwt
@@ -11,15 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.auth import kit
-from tests.unit.auth.kit import ISSUER, NOW_S, provider, signed, token
+from tests.unit.auth.kit import ISSUER, NOW_S, ORG, provider, signed, token
 
-from stateward_server.auth.identity import Identities, Untrusted, choose
+from stateward_server.auth.identity import Identities, Identity, Untrusted, candidates
 from stateward_server.auth.jwks import KeySets
 from stateward_server.auth.seal import SealBroken
+from stateward_server.model.names import OrgId
+from stateward_server.model.org import IdentityProvider
 from stateward_server.ports.fetch import Document
 from stateward_server.testing.clock import ManualClock
 
 URL = "https://issuer.example/jwks"
+
+
+class Settled:
+    """The identity providers of all organisations (Providers)."""
+
+    def __init__(self, *providers: IdentityProvider) -> None:
+        self.providers = providers
+
+    async def find_identity_providers(self, org: OrgId, ids: Sequence[str]) -> Sequence[IdentityProvider]:
+        return [each for each in self.providers if each.org == org and each.id in ids]
 
 
 class Published:
@@ -36,9 +49,11 @@ class Published:
         return Document(self.body, None)
 
 
-def identities(*published: dict[str, Any], now_s: float = NOW_S) -> Identities:
-    clock = ManualClock(int(now_s * 1000))
-    return Identities(KeySets(Published(*published), clock), kit.PROVIDER_KEYS, clock)
+async def identify(providers: Sequence[IdentityProvider], text: str, *published: dict[str, Any]) -> Identity:
+    store, clock = Settled(*providers), ManualClock(NOW_S * 1000)
+    return await Identities(store, KeySets(Published(*published), clock), kit.PROVIDER_KEYS, clock).identify(
+        ORG, text
+    )
 
 
 KEYS: list[tuple[str, Any, bytes]] = [
@@ -55,12 +70,12 @@ KEYS: list[tuple[str, Any, bytes]] = [
 async def test_every_public_key_algorithm_works_with_a_pem_and_with_a_key_set(algorithm, key, pem):
     signed_token = token(key, algorithm, kid="a")
     own = provider(algorithms=[algorithm], key=pem)
-    found = await identities().identify([own], signed_token)
+    found = await identify([own], signed_token)
     assert (found.claims, found.expires_ms) == ({"sub": "alice"}, (NOW_S + 600) * 1000)
 
     listed = provider(algorithms=[algorithm], jwks_url=URL)
     published = kit.jwk(key, kid="a"), kit.jwk(kit.OTHER_RSA, kid="b")
-    assert (await identities(*published).identify([listed], signed_token)).claims == {"sub": "alice"}
+    assert (await identify([listed], signed_token, *published)).claims == {"sub": "alice"}
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
@@ -71,7 +86,7 @@ async def test_shared_secrets_of_any_length_work_without_complaint(algorithm, se
     own = provider(algorithms=["HS256", "HS384", "HS512"], key=secret)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert (await identities().identify([own], signed_token)).claims == {"sub": "alice"}
+        assert (await identify([own], signed_token)).claims == {"sub": "alice"}
 
 
 RSA_PEM = kit.pem(kit.RSA)
@@ -117,9 +132,9 @@ FORGED: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("more", "forged"), [row[1:] for row in FORGED], ids=[row[0] for row in FORGED])
 async def test_a_forged_token_is_not_believed(more, forged):
     with pytest.raises(Untrusted) as refusal:
-        await identities().identify([provider(**{"key": RSA_PEM, **more})], forged)
+        await identify([provider(**{"key": RSA_PEM, **more})], forged)
     assert "alice" not in str(refusal.value)
-    assert (await identities().identify([provider(key=RSA_PEM)], VALID)).claims == {"sub": "alice"}
+    assert (await identify([provider(key=RSA_PEM)], VALID)).claims == {"sub": "alice"}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +153,7 @@ async def test_a_forged_token_is_not_believed_on_the_word_of_a_key_set(forged):
     published = kit.jwk(kit.RSA, kid="a", alg="RS256"), kit.jwk(kit.OTHER_RSA, kid="b"), secret
     listed = provider(algorithms=["RS256", "RS384", "HS256"], jwks_url=URL)
     with pytest.raises(Untrusted):
-        await identities(*published).identify([listed], forged)
+        await identify([listed], forged, *published)
 
 
 HS = '{"alg":"HS256"}'
@@ -168,7 +183,7 @@ NOT_TOKENS = [
 @pytest.mark.parametrize("text", NOT_TOKENS, ids=range(len(NOT_TOKENS)))
 async def test_what_is_no_token_is_refused_whatever_it_is(text):
     with pytest.raises(Untrusted):
-        await identities().identify([provider(algorithms=["HS256"], key=kit.SECRET)], text)
+        await identify([provider(algorithms=["HS256"], key=kit.SECRET)], text)
 
 
 TIMES = [
@@ -198,10 +213,10 @@ async def test_times_are_those_of_the_servers_clock_with_five_seconds_leeway(cla
     text = signed(HS, json.dumps({k: v for k, v in body.items() if v is not None}), kit.SECRET)
     own = provider(algorithms=["HS256"], key=kit.SECRET)
     if believed:
-        await identities().identify([own], text)
+        await identify([own], text)
     else:
         with pytest.raises(Untrusted):
-            await identities().identify([own], text)
+            await identify([own], text)
 
 
 AUDIENCES = [
@@ -227,37 +242,46 @@ async def test_issuer_and_audience_are_compared_exactly(claims, believed):
     )  # fmt: skip
     own = provider(key=RSA_PEM)
     if believed:
-        assert (await identities().identify([own], text)).claims == {"sub": "alice"}
+        assert (await identify([own], text)).claims == {"sub": "alice"}
     else:
         with pytest.raises(Untrusted, match="issuer and audience"):
-            await identities().identify([own], text)
+            await identify([own], text)
 
 
-ISS_AUD = provider(key=RSA_PEM)
-ISS = provider(key=RSA_PEM, audience=None)
-AUD = provider(key=RSA_PEM, issuer=None)
-SECOND_AUD = provider(key=RSA_PEM, audience="second")
-NEITHER = provider(key=RSA_PEM, issuer=None, audience=None)
+def naming(issuer: str | None, audience: str | None, by: str) -> IdentityProvider:
+    """A provider of RSA_PEM whose tokens say that it was chosen."""
+    return provider(key=RSA_PEM, issuer=issuer, audience=audience, mapping={"by": by})
+
+
+ISS_AUD = naming(ISSUER, "app", "both")
+ISS = naming(ISSUER, None, "issuer")
+AUD = naming(None, "app", "audience")
+SECOND_AUD = naming(ISSUER, "second", "second")
+NEITHER = naming(None, None, "neither")
 
 
 @pytest.mark.parametrize(
-    ("providers", "audience", "chosen"),
+    ("providers", "audience", "by"),
     [
-        ([ISS, AUD, ISS_AUD], "app", ISS_AUD),
-        ([AUD, ISS], "app", ISS),
-        ([AUD], "app", AUD),
-        ([AUD, ISS], "other", ISS),
-        ([ISS_AUD, SECOND_AUD], ["second", "app"], SECOND_AUD),
-        ([SECOND_AUD, ISS_AUD], ["app", "second"], ISS_AUD),
-        ([ISS, SECOND_AUD], ["x", "second"], SECOND_AUD),
-        ([NEITHER], "app", None),
-        ([NEITHER, AUD], "app", AUD),
-        ([], "app", None),
+        ([ISS, AUD, ISS_AUD], "app", "both"),
+        ([AUD, ISS], "app", "issuer"),
+        ([AUD], "app", "audience"),
+        ([AUD, ISS], "other", "issuer"),
+        ([ISS_AUD, SECOND_AUD], ["second", "app"], "second"),
+        ([SECOND_AUD, ISS_AUD], ["app", "second"], "both"),
+        ([ISS, SECOND_AUD], ["x", "second"], "second"),
+        ([ISS, SECOND_AUD], [*"x" * 32, "second"], "issuer"),
+        ([NEITHER, AUD], "app", "audience"),
     ],
 )
-def test_the_most_specific_provider_is_chosen_in_any_order(providers, audience, chosen):
+async def test_the_most_specific_provider_is_chosen_in_any_order(providers, audience, by):
     for listed in (providers, providers[::-1]):
-        assert choose(listed, {"iss": ISSUER, "aud": audience}) is chosen
+        assert (await identify(listed, token(kit.RSA, "RS256", aud=audience))).claims == {"by": by}
+
+
+async def test_a_provider_that_names_nothing_vouches_for_nobody():
+    with pytest.raises(Untrusted, match="issuer and audience"):
+        await identify([NEITHER], VALID)
 
 
 values = (
@@ -266,19 +290,22 @@ values = (
 
 
 @given(values | st.just(ISSUER), values | st.just("app"))
-def test_whatever_the_claims_a_chosen_provider_matches_them(issuer, audience):
-    chosen = choose([ISS_AUD, ISS, AUD, NEITHER], {"iss": issuer, "aud": audience})
-    if chosen is not None:
-        assert chosen.issuer in (None, issuer)
-        assert chosen.audience is None or chosen.audience == audience or chosen.audience in audience
-        assert chosen is not NEITHER
+def test_whatever_the_claims_all_providers_that_match_are_candidates_and_no_others(issuer, audience):
+    audiences = audience if isinstance(audience, list) else [audience]
+    matching = {
+        each.id
+        for each in (ISS_AUD, ISS, AUD)
+        if each.issuer in (None, issuer) and (each.audience is None or each.audience in audiences)
+    }
+    known = {each.id for each in (ISS_AUD, ISS, AUD, NEITHER)}
+    assert known.intersection(candidates({"iss": issuer, "aud": audience})) == matching
 
 
 async def test_another_provider_does_not_vouch_for_the_one_that_is_named():
     """The most specific provider alone decides, though another one's key would verify the token."""
     specific = provider(key=kit.pem(kit.OTHER_RSA))
     with pytest.raises(Untrusted, match="signature"):
-        await identities().identify([ISS, specific], VALID)
+        await identify([ISS, specific], VALID)
 
 
 async def test_a_key_moved_to_another_provider_is_not_used():
@@ -286,12 +313,12 @@ async def test_a_key_moved_to_another_provider_is_not_used():
     stolen = provider(key=None, jwks_url=None)
     object.__setattr__(stolen, "sealed_key", moved.sealed_key)
     with pytest.raises(SealBroken):
-        await identities().identify([stolen], VALID)
+        await identify([stolen], VALID)
 
 
 @pytest.mark.parametrize("mapping", [{"x.$": "$.big"}, {"x.$": "$..sub"}])
 async def test_a_mapping_that_cannot_be_applied_is_a_refusal(mapping):
     text = token(kit.RSA, "RS256", big="x" * 9_000)
     with pytest.raises(Untrusted, match="mapping") as refusal:
-        await identities().identify([provider(key=RSA_PEM, mapping=mapping)], text)
+        await identify([provider(key=RSA_PEM, mapping=mapping)], text)
     assert "xxx" not in str(refusal.value)

@@ -195,6 +195,10 @@ class MemoryAccess:
     async def get_identity_provider(self, org: OrgId, provider: str) -> IdentityProvider | None:
         return self._access.identities.get((org, provider))
 
+    async def find_identity_providers(self, org: OrgId, ids: Sequence[str]) -> Sequence[IdentityProvider]:
+        found = (self._access.identities.get((org, each)) for each in ids)
+        return [each for each in found if each is not None]
+
     async def list_identity_providers(self, org: OrgId, after: str, limit: int) -> Sequence[IdentityProvider]:
         return _page(
             (each for each in self._access.identities.values() if each.org == org), "id", after, limit

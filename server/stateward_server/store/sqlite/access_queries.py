@@ -57,6 +57,9 @@ PUT_IDENTITY_PROVIDER = (
     " sealed_key = excluded.sealed_key, mapping = excluded.mapping"
 )
 GET_IDENTITY_PROVIDER = f"SELECT {_IDENTITY} FROM identity_providers WHERE org = ? AND id = ?"
+FIND_IDENTITY_PROVIDERS = (
+    f"SELECT {_IDENTITY} FROM identity_providers WHERE org = ? AND id IN (SELECT value FROM json_each(?))"
+)
 LIST_IDENTITY_PROVIDERS = (
     f"SELECT {_IDENTITY} FROM identity_providers WHERE org = ? AND id > ? ORDER BY id LIMIT ?"
 )

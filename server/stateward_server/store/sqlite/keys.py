@@ -62,6 +62,10 @@ class SqliteKeys:
         row = await self._readers.row(queries.GET_IDENTITY_PROVIDER, (org, provider))
         return _identity_provider(row) if row else None
 
+    async def find_identity_providers(self, org: OrgId, ids: Sequence[str]) -> Sequence[IdentityProvider]:
+        rows = await self._readers.rows(queries.FIND_IDENTITY_PROVIDERS, (org, orjson.dumps(ids).decode()))
+        return [_identity_provider(row) for row in rows]
+
     async def list_identity_providers(self, org: OrgId, after: str, limit: int) -> Sequence[IdentityProvider]:
         rows = await self._readers.rows(queries.LIST_IDENTITY_PROVIDERS, (org, after, limit))
         return [_identity_provider(row) for row in rows]
