@@ -53,7 +53,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def key_sets(clock: ManualClock) -> KeySets:
-    return KeySets(HttpsFetch(allow_private=True, deadline_s=0.2), clock)
+    return KeySets(HttpsFetch(allow_private=True), clock)
 
 
 FIRST = read_jwk(kit.jwk(kit.RSA))
@@ -180,7 +180,8 @@ async def test_the_keys_of_before_are_used_for_some_hours(issuer, key_sets, cloc
         await key_sets.find(issuer.url, "a", "RS256")
 
 
-async def test_a_slow_server_is_an_unreachable_one(issuer, key_sets):
+async def test_a_slow_server_is_an_unreachable_one(issuer, clock):
+    key_sets = KeySets(HttpsFetch(allow_private=True, deadline_s=0.05), clock)
     never = asyncio.Event()
 
     async def slow(_request: bytes, writer: Writer) -> None:
