@@ -2,8 +2,9 @@
 
 A set is fresh for as long as its server says, within bounds. A key id that is not in it causes one more
 fetch, as providers publish a new key before they use it. Fetches of one address keep a distance, whoever
-asks, so that tokens with invented key ids do not become requests. When an address cannot be read, the keys of
-before are used for some hours: a provider's bad day should not be everyone's.
+asks, so that tokens with invented key ids do not become requests; until the next one it is not known whether
+such a key is new, and the caller is asked to come again. When an address cannot be read, the keys of before
+are used for some hours: a provider's bad day should not be everyone's.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class _Set:
     fetched_ms: int | None = None
     fresh_until_ms: int = 0
     tried_ms: int | None = None
-    fetching: asyncio.Task[None] | None = None
+    fetching: asyncio.Task[bool] | None = None
 
     def pause_left(self, now_ms: int) -> int:
         """Milliseconds until the next fetch may begin. A clock that was set back delays nothing."""
@@ -84,17 +85,17 @@ class KeySets:
     async def find(self, url: str, kid: str | None, algorithm: str) -> PublicKey | None:
         """Return the key for a token of this key id and algorithm; None when the set has not exactly one.
 
-        Raises Unavailable (IDENTITY_PROVIDER_UNAVAILABLE) when no set could be had.
+        Raises Unavailable (IDENTITY_PROVIDER_UNAVAILABLE) when no set could be had, or none new enough to say
+        that it lacks the key.
         """
         known = self._known(url)
-        if known.fresh_until_ms <= self._clock.now_ms():
-            await self._refresh(url, known)
+        current = known.fresh_until_ms <= self._clock.now_ms() and await self._refresh(url, known)
         found = self._pick(known, kid, algorithm)
-        if not found:
-            await self._refresh(url, known)
+        if not found and not current:
+            current = await self._refresh(url, known)
             found = self._pick(known, kid, algorithm)
         now = self._clock.now_ms()
-        if not known.usable(now):
+        if not current and (not found or not known.usable(now)):
             raise Unavailable(
                 "IDENTITY_PROVIDER_UNAVAILABLE",
                 "the keys of the identity provider cannot be read now: try again",
@@ -112,27 +113,33 @@ class KeySets:
     def _pick(self, known: _Set, kid: str | None, algorithm: str) -> list[SetKey]:
         return [key for key in known.keys if key.serves(kid, algorithm)]
 
-    async def _refresh(self, url: str, known: _Set) -> None:
-        """Fetch the set, or wait for whoever is at it; do nothing while it is too early for another."""
+    async def _refresh(self, url: str, known: _Set) -> bool:
+        """Fetch the set, or wait for whoever is at it; do nothing while it is too early for another.
+
+        Return whether the set was read.
+        """
         if known.fetching is None:
             if known.pause_left(self._clock.now_ms()) or self._fetching >= MAX_FETCHES:
-                return
+                return False
             known.tried_ms = self._clock.now_ms()
             self._fetching += 1
             known.fetching = asyncio.create_task(self._load(url, known))
         # A caller who gives up leaves the fetch to the others.
-        await asyncio.shield(known.fetching)
+        return await asyncio.shield(known.fetching)
 
-    async def _load(self, url: str, known: _Set) -> None:
+    async def _load(self, url: str, known: _Set) -> bool:
         try:
             document = await self._fetch.fetch(url)
             known.keys = read_set(document.body)
+        except (FetchFailed, ValueError) as error:
+            log.warning("key_set_unreadable", url=url, reason=str(error), keys_kept=len(known.keys))
+            return False
+        else:
             now = self._clock.now_ms()
             age_s = FRESH_S if document.max_age_s is None else document.max_age_s
             known.fetched_ms = now
             known.fresh_until_ms = now + min(max(age_s, FRESH_LEAST_S), FRESH_MOST_S) * 1000
-        except (FetchFailed, ValueError) as error:
-            log.warning("key_set_unreadable", url=url, reason=str(error), keys_kept=len(known.keys))
+            return True
         finally:
             self._fetching -= 1
             known.fetching = None

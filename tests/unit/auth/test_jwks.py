@@ -104,14 +104,38 @@ async def test_a_key_that_was_withdrawn_is_gone_when_the_set_is_read_again(issue
     assert await key_sets.find(issuer.url, "a", "RS256") is None
 
 
+async def test_a_new_key_that_comes_too_early_to_look_is_found_when_it_comes_again(issuer, key_sets, clock):
+    issuer.publish(a=kit.RSA)
+    await key_sets.find(issuer.url, "a", "RS256")
+    issuer.publish(a=kit.RSA, b=kit.OTHER_RSA)
+    clock.set(clock.now_ms() + jwks.PAUSE_MS - 2_500)
+    with pytest.raises(Unavailable) as refusal:
+        await key_sets.find(issuer.url, "b", "RS256")
+    assert (refusal.value.reason, refusal.value.retry_after) == ("IDENTITY_PROVIDER_UNAVAILABLE", 2.5)
+    assert issuer.asked == 1
+    clock.set(clock.now_ms() + 2_500)
+    assert await key_sets.find(issuer.url, "b", "RS256") == SECOND
+
+
 async def test_invented_key_ids_do_not_become_requests(issuer, key_sets, clock):
     issuer.publish(a=kit.RSA)
-    for n in range(50):
-        assert await key_sets.find(issuer.url, f"invented-{n}", "RS256") is None
-    assert issuer.asked == 1
+    for asked in (1, 2):
+        assert await key_sets.find(issuer.url, "invented", "RS256") is None
+        for n in range(50):
+            with pytest.raises(Unavailable):
+                await key_sets.find(issuer.url, f"invented-{n}", "RS256")
+        assert issuer.asked == asked
+        clock.set(clock.now_ms() + jwks.PAUSE_MS)
+
+
+async def test_whether_a_key_is_new_is_not_known_while_its_set_cannot_be_read(issuer, key_sets, clock):
+    issuer.publish(a=kit.RSA)
+    await key_sets.find(issuer.url, "a", "RS256")
+    issuer.answer(b"", "500 Oops")
     clock.set(clock.now_ms() + jwks.PAUSE_MS)
-    for n in range(50):
-        assert await key_sets.find(issuer.url, f"invented-{n}", "RS256") is None
+    with pytest.raises(Unavailable):
+        await key_sets.find(issuer.url, "b", "RS256")
+    assert await key_sets.find(issuer.url, "a", "RS256") == FIRST
     assert issuer.asked == 2
 
 
@@ -212,15 +236,15 @@ async def test_a_clock_that_was_set_back_delays_nothing(issuer, key_sets, clock)
     assert await key_sets.find(issuer.url, "a", "RS256") == FIRST
 
 
-async def test_without_a_key_id_the_only_fitting_key_is_taken(issuer, key_sets):
+async def test_without_a_key_id_the_only_fitting_key_is_taken(issuer, key_sets, clock):
     issuer.answer(
         kit.jwks(kit.jwk(kit.RSA, kid="a"), kit.jwk(kit.P256, kid="b"), kit.jwk(kit.RSA, use="enc"))
     )
     assert await key_sets.find(issuer.url, None, "RS256") == FIRST
     assert await key_sets.find(issuer.url, None, "ES256") == read_jwk(kit.jwk(kit.P256))
-    assert await key_sets.find(issuer.url, None, "ES384") is None
-    assert await key_sets.find(issuer.url, "b", "RS256") is None
-    assert await key_sets.find(issuer.url, "a", "HS256") is None
+    for kid, misfit in [(None, "ES384"), ("b", "RS256"), ("a", "HS256")]:
+        clock.set(clock.now_ms() + jwks.PAUSE_MS)
+        assert await key_sets.find(issuer.url, kid, misfit) is None
 
 
 async def test_which_of_several_keys_is_not_guessed(issuer, key_sets):
