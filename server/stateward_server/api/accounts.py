@@ -57,11 +57,15 @@ class AccountServicer(rpc.AccountServiceServicer):
         self, request: pb.ListAccessTokensRequest, _context: Context
     ) -> pb.ListAccessTokensResponse:
         mine, who = caller.get().rests_on, caller.get().person()
-        found, token = await self._pages.page(
-            request, (who.id, "access-tokens"), partial(self._accounts.list, who), lambda each: each.id
+        page, token = await self._pages.page(
+            request,
+            (who.id, "access-tokens"),
+            partial(self._accounts.list, who),
+            start="",
+            place=lambda each: each.id,
+            show=lambda each: convert.access_token(each, current=each.id in mine),
         )
-        shown = [convert.access_token(each, current=each.id in mine) for each in found]
-        return pb.ListAccessTokensResponse(access_tokens=shown, next_page_token=token)
+        return pb.ListAccessTokensResponse(access_tokens=page, next_page_token=token)
 
     async def DeleteAccessToken(
         self, request: pb.DeleteAccessTokenRequest, _context: Context

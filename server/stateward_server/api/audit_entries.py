@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from stateward.v1 import audit_pb2
@@ -9,7 +11,7 @@ from stateward.v1 import audit_service_pb2 as pb
 from stateward.v1 import audit_service_pb2_grpc as rpc
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.convert import timestamp
-from stateward_server.api.paging import PageTokens, fitting, page_size
+from stateward_server.api.paging import PageTokens
 from stateward_server.api.paths import parse_id
 from stateward_server.api.records import METHODS
 from stateward_server.audit.trail import Trail
@@ -30,22 +32,19 @@ class AuditServicer(rpc.AuditServiceServicer):
         self, request: pb.ListAuditEntriesRequest, _context: Context
     ) -> pb.ListAuditEntriesResponse:
         query = _query(request)
-        size = page_size(request.page_size)
         listing = (
             *(query.org, "audit-entries", query.subject, query.method),
             *(str(query.from_ms), str(query.until_ms)),
         )
-        before = None
-        if request.page_token:
-            time_ms, id_ = self._pages.decode(listing, request.page_token)
-            before = (time_ms, id_)
-        found = await self._trail.list(query, before, size + 1)
-        page = fitting(map(_entry, found), size)
-        last = found[len(page) - 1] if len(page) < len(found) else None
-        return pb.ListAuditEntriesResponse(
-            audit_entries=page,
-            next_page_token=self._pages.encode(listing, [last.time_ms, last.id]) if last else "",
+        page, token = await self._pages.page(
+            request,
+            listing,
+            partial(self._trail.list, query),
+            start=None,
+            place=lambda each: (each.time_ms, each.id),
+            show=_entry,
         )
+        return pb.ListAuditEntriesResponse(audit_entries=page, next_page_token=token)
 
 
 def _query(request: pb.ListAuditEntriesRequest) -> AuditQuery:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
+from functools import partial
 
 from stateward.v1 import instance_service_pb2 as pb
 from stateward.v1 import instance_service_pb2_grpc as rpc
 from stateward_server.api import convert, convert_index, convert_mail
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.outcomes import Outcomes, nothing
-from stateward_server.api.paging import PageTokens, fitting, page_size
+from stateward_server.api.paging import PageTokens
 from stateward_server.api.paths import (
     instance_path,
     parse_instance,
@@ -75,47 +75,48 @@ class InstanceServicer(rpc.InstanceServiceServicer):
     async def ListInstances(
         self, request: pb.ListInstancesRequest, _context: Context
     ) -> pb.ListInstancesResponse:
-        who = caller.get()
+        org = caller.get().org
         machine = parse_machine(request.parent, "parent")
-        size = page_size(request.page_size)
-        listing = (who.org, "instances", machine)
-        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else 0
-        found = await self._query.instances(who.org, machine, after, size + 1)
-        more = len(found) > size
-        return pb.ListInstancesResponse(
-            instances=[convert.listed_instance(each) for each in found[:size]],
-            next_page_token=self._pages.encode(listing, [found[size - 1].instance.uid]) if more else "",
+        page, token = await self._pages.page(
+            request,
+            (org, "instances", machine),
+            partial(self._query.instances, org, machine),
+            start=0,
+            place=lambda each: each.instance.uid,
+            show=convert.listed_instance,
         )
+        return pb.ListInstancesResponse(instances=page, next_page_token=token)
 
     async def QueryIndex(self, request: pb.QueryIndexRequest, _context: Context) -> pb.QueryIndexResponse:
         who = caller.get()
         org = who.org
         machine = parse_machine(request.parent, "parent")
         query = convert_index.query(request)
-        size = page_size(request.page_size)
         comparison = "" if query.comparison is None else query.comparison.value
         order = "descending" if query.descending else "ascending"
         listing = (org, "index", machine, query.index, comparison, query.value, order)
-        after = None
-        if request.page_token:
-            value, name = self._pages.decode(listing, request.page_token)
-            after = (value, name)
-        found, more = await self._query.index(org, machine, query, after, size)
-        last = found[-1] if more else None
-        place = [last.value, last.loaded.instance.key.name] if last else []
-        return pb.QueryIndexResponse(
-            entries=[convert_index.entry(each) for each in await self._shown(found, who)],
-            next_page_token=self._pages.encode(listing, place) if last else "",
-        )
 
-    async def _shown(self, found: Sequence[Found], who: Principal) -> Sequence[Found]:
-        """Leave out instances that the machine does not show to a caller who may not list them all."""
+        async def fetch(after: tuple[str, str] | None, limit: int) -> list[tuple[Found, bool]]:
+            found = await self._query.index(org, machine, query, after, limit)
+            return list(zip(found, await self._visible(found, who), strict=True))
+
+        page, token = await self._pages.page(
+            request,
+            listing,
+            fetch,
+            start=None,
+            place=lambda each: (each[0].value, each[0].loaded.instance.key.name),
+            show=lambda each: convert_index.entry(each[0]) if each[1] else None,
+        )
+        return pb.QueryIndexResponse(entries=page, next_page_token=token)
+
+    async def _visible(self, found: Sequence[Found], who: Principal) -> Sequence[bool]:
+        """Tell which instances the machine shows to a caller who may not list them all."""
         if LISTS in who.scopes:
-            return found
+            return [True] * len(found)
         states = [(each.loaded.instance, each.loaded.last) for each in found]
         await self._readers.ask(states, who.auth_json)
-        allowed = [await self._readers.allows(*state, who.auth_json) for state in states]
-        return list(compress(found, allowed))
+        return [await self._readers.allows(*state, who.auth_json) for state in states]
 
     async def DeleteInstance(
         self, request: pb.DeleteInstanceRequest, _context: Context
@@ -161,15 +162,15 @@ class InstanceServicer(rpc.InstanceServiceServicer):
 
     async def ListTimers(self, request: pb.ListTimersRequest, _context: Context) -> pb.ListTimersResponse:
         key = parse_instance(request.parent, "parent", caller.get().org)
-        size = page_size(request.page_size)
-        listing = (key.org, "timers", key.machine, key.name)
-        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else ""
-        found = await self._engine.timers.list(key, after, size + 1)
-        page = fitting((convert_mail.timer(key, each) for each in found), size)
-        last = found[len(page) - 1].id if len(page) < len(found) else None
-        return pb.ListTimersResponse(
-            timers=page, next_page_token="" if last is None else self._pages.encode(listing, [last])
+        page, token = await self._pages.page(
+            request,
+            (key.org, "timers", key.machine, key.name),
+            partial(self._engine.timers.list, key),
+            start="",
+            place=lambda each: each.id,
+            show=partial(convert_mail.timer, key),
         )
+        return pb.ListTimersResponse(timers=page, next_page_token=token)
 
     async def CancelTimer(self, request: pb.CancelTimerRequest, _context: Context) -> pb.CancelTimerResponse:
         key, timer = parse_timer(request.name, "name", caller.get().org)
@@ -205,16 +206,15 @@ class InstanceServicer(rpc.InstanceServiceServicer):
         self, request: pb.ListTransitionsRequest, _context: Context
     ) -> pb.ListTransitionsResponse:
         key = parse_instance(request.parent, "parent", caller.get().org)
-        size = page_size(request.page_size)
-        listing = (key.org, "transitions", key.machine, key.name)
-        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else 0
-        found, more = await self._query.transitions(key, after, size)
-        path = instance_path(key.machine, key.name)
-        page = fitting((convert.transition(path, each) for each in found), size)
-        last = found[len(page) - 1].revision if more or len(page) < len(found) else None
-        return pb.ListTransitionsResponse(
-            transitions=page, next_page_token="" if last is None else self._pages.encode(listing, [last])
+        page, token = await self._pages.page(
+            request,
+            (key.org, "transitions", key.machine, key.name),
+            partial(self._query.transitions, key),
+            start=0,
+            place=lambda each: each.revision,
+            show=partial(convert.transition, instance_path(key.machine, key.name)),
         )
+        return pb.ListTransitionsResponse(transitions=page, next_page_token=token)
 
 
 def _wanted(path: str, machine: MachineName) -> VersionId | None:

@@ -38,10 +38,15 @@ class KeyServicer(rpc.KeyServiceServicer):
 
     async def ListKeys(self, request: pb.ListKeysRequest, _context: Context) -> pb.ListKeysResponse:
         org = caller.get().org
-        found, token = await self._pages.page(
-            request, (org, "keys"), partial(self._keys.list, org), lambda each: each.id
+        page, token = await self._pages.page(
+            request,
+            (org, "keys"),
+            partial(self._keys.list, org),
+            start="",
+            place=lambda each: each.id,
+            show=convert.key,
         )
-        return pb.ListKeysResponse(keys=map(convert.key, found), next_page_token=token)
+        return pb.ListKeysResponse(keys=page, next_page_token=token)
 
     async def DeleteKey(self, request: pb.DeleteKeyRequest, _context: Context) -> pb.DeleteKeyResponse:
         org = caller.get().org

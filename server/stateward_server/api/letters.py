@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from stateward.v1 import dead_letter_service_pb2 as pb
 from stateward.v1 import dead_letter_service_pb2_grpc as rpc
 from stateward_server.api import convert_mail
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.outcomes import Outcomes, nothing
-from stateward_server.api.paging import PageTokens, fitting, page_size
+from stateward_server.api.paging import PageTokens
 from stateward_server.api.paths import parse_instance, parse_letter, parse_machine
 from stateward_server.engine.doors import Letters
 from stateward_server.query.query import Query
@@ -31,15 +33,15 @@ class DeadLetterServicer(rpc.DeadLetterServiceServicer):
         else:
             key = parse_instance(request.parent, "parent", org)
             machine, name = key.machine, key.name
-        size = page_size(request.page_size)
-        listing = (org, "dead-letters", machine, name or "")
-        after = self._pages.decode(listing, request.page_token)[0] if request.page_token else 0
-        found = await self._query.letters(org, machine, name, after, size + 1)
-        page = fitting((convert_mail.letter(each) for each in found), size)
-        last = found[len(page) - 1].id if len(page) < len(found) else None
-        return pb.ListDeadLettersResponse(
-            dead_letters=page, next_page_token="" if last is None else self._pages.encode(listing, [last])
+        page, token = await self._pages.page(
+            request,
+            (org, "dead-letters", machine, name or ""),
+            partial(self._query.letters, org, machine, name),
+            start=0,
+            place=lambda each: each.id,
+            show=convert_mail.letter,
         )
+        return pb.ListDeadLettersResponse(dead_letters=page, next_page_token=token)
 
     async def RetryDeadLetter(
         self, request: pb.RetryDeadLetterRequest, _context: Context

@@ -10,7 +10,7 @@ from stateward.v1 import machine_service_pb2_grpc as rpc
 from stateward_server.api import convert
 from stateward_server.api.caller import Context, caller
 from stateward_server.api.outcomes import Outcomes, nothing
-from stateward_server.api.paging import PageTokens, page_size
+from stateward_server.api.paging import PageTokens
 from stateward_server.api.paths import parse_machine, parse_version
 from stateward_server.catalog.catalog import Machines
 from stateward_server.model.errors import InvalidArgument
@@ -53,12 +53,15 @@ class MachineServicer(rpc.MachineServiceServicer):
         self, request: pb.ListMachinesRequest, _context: Context
     ) -> pb.ListMachinesResponse:
         org = caller.get().org
-        found, token = await self._pages.page(
-            request, (org, "machines"), partial(self._machines.list, org), lambda each: each.name
+        page, token = await self._pages.page(
+            request,
+            (org, "machines"),
+            partial(self._machines.list, org),
+            start="",
+            place=lambda each: each.name,
+            show=convert.machine,
         )
-        return pb.ListMachinesResponse(
-            machines=[convert.machine(each) for each in found], next_page_token=token
-        )
+        return pb.ListMachinesResponse(machines=page, next_page_token=token)
 
     async def UpdateMachine(
         self, request: pb.UpdateMachineRequest, _context: Context
@@ -147,15 +150,15 @@ class MachineServicer(rpc.MachineServiceServicer):
     ) -> pb.ListMachineVersionsResponse:
         org = caller.get().org
         name = parse_machine(request.parent, "parent")
-        size = page_size(request.page_size)
-        listing = (org, "versions", name)
-        created, last = self._pages.decode(listing, request.page_token) if request.page_token else (-1, "")
-        found = await self._machines.versions(org, name, (created, last), size + 1)
-        end = found[size - 1] if len(found) > size else None
-        return pb.ListMachineVersionsResponse(
-            machine_versions=[convert.version(each) for each in found[:size]],
-            next_page_token=self._pages.encode(listing, [end.created_at, end.id]) if end else "",
+        page, token = await self._pages.page(
+            request,
+            (org, "versions", name),
+            partial(self._machines.versions, org, name),
+            start=(-1, ""),
+            place=lambda each: (each.created_at, each.id),
+            show=convert.version,
         )
+        return pb.ListMachineVersionsResponse(machine_versions=page, next_page_token=token)
 
     def _module(self, request: pb.CreateMachineVersionRequest) -> Module:
         language = convert.language(request.language)

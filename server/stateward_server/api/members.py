@@ -27,10 +27,15 @@ class MemberServicer(rpc.MemberServiceServicer):
 
     async def ListMembers(self, request: pb.ListMembersRequest, _context: Context) -> pb.ListMembersResponse:
         org = caller.get().org
-        found, token = await self._pages.page(
-            request, (org, "members"), partial(self._members.list, org), lambda each: each.user.id
+        page, token = await self._pages.page(
+            request,
+            (org, "members"),
+            partial(self._members.list, org),
+            start="",
+            place=lambda each: each.user.id,
+            show=convert.member,
         )
-        return pb.ListMembersResponse(members=map(convert.member, found), next_page_token=token)
+        return pb.ListMembersResponse(members=page, next_page_token=token)
 
     async def UpdateMember(
         self, request: pb.UpdateMemberRequest, _context: Context
@@ -84,10 +89,15 @@ class MemberServicer(rpc.MemberServiceServicer):
         self, request: pb.ListInvitationsRequest, _context: Context
     ) -> pb.ListInvitationsResponse:
         org = caller.get().org
-        found, token = await self._pages.page(
-            request, (org, "invitations"), partial(self._members.invitations, org), lambda each: each.id
+        page, token = await self._pages.page(
+            request,
+            (org, "invitations"),
+            partial(self._members.invitations, org),
+            start="",
+            place=lambda each: each.id,
+            show=convert.invitation,
         )
-        return pb.ListInvitationsResponse(invitations=map(convert.invitation, found), next_page_token=token)
+        return pb.ListInvitationsResponse(invitations=page, next_page_token=token)
 
     async def DeleteInvitation(
         self, request: pb.DeleteInvitationRequest, _context: Context

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from stateward.v1 import org_pb2
 from stateward.v1 import org_service_pb2 as pb
 from stateward.v1 import org_service_pb2_grpc as rpc
@@ -46,11 +44,20 @@ class OrgServicer(rpc.OrgServiceServicer):
 
     async def ListOrgs(self, request: pb.ListOrgsRequest, _context: Context) -> pb.ListOrgsResponse:
         who = caller.get().person()
-        found, token = await self._pages.page(
-            request, (who.id, "orgs"), partial(self._orgs.of, who), lambda each: each[0].id
+
+        async def fetch(after: str, limit: int) -> list[tuple[str, org_pb2.Org]]:
+            found = await self._orgs.of(who, after, limit)
+            return [(org.id, await self._shown(org, role)) for org, role in found]
+
+        page, token = await self._pages.page(
+            request,
+            (who.id, "orgs"),
+            fetch,
+            start="",
+            place=lambda each: each[0],
+            show=lambda each: each[1],
         )
-        orgs = [await self._shown(org, role) for org, role in found]
-        return pb.ListOrgsResponse(orgs=orgs, next_page_token=token)
+        return pb.ListOrgsResponse(orgs=page, next_page_token=token)
 
     async def UpdateOrg(self, request: pb.UpdateOrgRequest, _context: Context) -> pb.UpdateOrgResponse:
         who = caller.get()

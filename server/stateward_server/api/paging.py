@@ -1,4 +1,4 @@
-"""Page sizes and page tokens. A token holds a position and a MAC over the list it belongs to.
+"""Lists, page by page. A page token holds a position and a MAC over the list it belongs to.
 
 Form: base64url(position JSON) "." base64url(first 16 bytes of HMAC-SHA-256 over list and position).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -20,12 +20,12 @@ _DEFAULT = ApiLimits().page_default
 _MAXIMUM = ApiLimits().page
 _RESPONSE = 2_000_000
 """Bytes of a page; clients take messages of 4 MiB, and one entry is never half of that."""
+_CHUNK = 64
+"""Items read at once: some have a megabyte, of which their message holds little."""
 
 M = TypeVar("M", bound=Message)
+P = TypeVar("P")
 T = TypeVar("T")
-
-Fetch = Callable[[str, int], Awaitable[Sequence[T]]]
-"""Return up to so many items after one name."""
 
 
 class Asked(Protocol):
@@ -45,18 +45,6 @@ def page_size(asked: int) -> int:
             "INVALID_FIELD", f"page_size is {asked}, it must not be negative", field="page_size"
         )
     return min(asked or _DEFAULT, _MAXIMUM)
-
-
-def fitting(messages: Iterable[M], size: int) -> list[M]:
-    """Return the page: at most `size` messages, and no more than a client takes at once, but one at least."""
-    page: list[M] = []
-    room = _RESPONSE
-    for message in messages:
-        room -= message.ByteSize()
-        if len(page) == size or (page and room < 0):
-            break
-        page.append(message)
-    return page
 
 
 class PageTokens:
@@ -86,17 +74,50 @@ class PageTokens:
         )
 
     async def page(
-        self, asked: Asked, listing: Sequence[str], fetch: Fetch[T], place: Callable[[T], str]
-    ) -> tuple[Sequence[T], str]:
-        """Return a page of what is listed by one name, which `place` tells, and the token of the next.
+        self,
+        asked: Asked,
+        listing: Sequence[str],
+        fetch: Callable[[P, int], Awaitable[Sequence[T]]],
+        *,
+        start: P,
+        place: Callable[[T], P],
+        show: Callable[[T], M | None],
+    ) -> tuple[list[M], str]:
+        """Return a page of a list, and the token of the next page, blank where there is none.
+
+        `fetch` returns up to so many items that come after a place: `start`, or that of another item, which
+        `place` tells. A place is a number, a text, or several in a tuple. `show` makes an item's message; an
+        item without one counts, but is left out. A page is no larger than a client takes, but has one item at
+        least.
 
         Raises InvalidArgument (INVALID_FIELD, PAGE_TOKEN_MISMATCH).
         """
         size = page_size(asked.page_size)
-        after = self.decode(listing, asked.page_token)[0] if asked.page_token else ""
-        found = await fetch(after, size + 1)
-        more = len(found) > size
-        return found[:size], self.encode(listing, [place(found[size - 1])]) if more else ""
+        after = _place(self.decode(listing, asked.page_token)) if asked.page_token else start
+        messages: list[M] = []
+        taken, room = 0, _RESPONSE
+        while True:
+            limit = min(_CHUNK, size + 1 - taken)
+            found = await fetch(after, limit)
+            for item in found:
+                message = show(item)
+                room -= message.ByteSize() if message is not None else 0
+                if taken == size or (taken and room < 0):
+                    return messages, self.encode(listing, _position(after))
+                if message is not None:
+                    messages.append(message)
+                after = place(item)
+                taken += 1
+            if len(found) < limit:
+                return messages, ""
 
     def _mac(self, listing: Sequence[str], body: bytes) -> bytes:
         return hmac.digest(self._key, json.dumps(list(listing)).encode() + body, "sha256")[:16]
+
+
+def _position(place: Any) -> Sequence[int | str]:
+    return place if isinstance(place, tuple) else (place,)
+
+
+def _place(position: Sequence[int | str]) -> Any:
+    return position[0] if len(position) == 1 else tuple(position)

@@ -54,13 +54,15 @@ class IdentityProviderServicer(identity_rpc.IdentityProviderServiceServicer):
         self, request: identity_pb.ListIdentityProvidersRequest, _context: Context
     ) -> identity_pb.ListIdentityProvidersResponse:
         org = caller.get().org
-        listing = (org, "identity-providers")
-        found, token = await self._pages.page(
-            request, listing, partial(self._providers.identity_providers, org), lambda each: each.id
+        page, token = await self._pages.page(
+            request,
+            (org, "identity-providers"),
+            partial(self._providers.identity_providers, org),
+            start="",
+            place=lambda each: each.id,
+            show=convert.identity_provider,
         )
-        return identity_pb.ListIdentityProvidersResponse(
-            identity_providers=map(convert.identity_provider, found), next_page_token=token
-        )
+        return identity_pb.ListIdentityProvidersResponse(identity_providers=page, next_page_token=token)
 
     async def DeleteIdentityProvider(
         self, request: identity_pb.DeleteIdentityProviderRequest, _context: Context
@@ -109,13 +111,15 @@ class TokenProviderServicer(token_rpc.TokenProviderServiceServicer):
         self, request: token_pb.ListTokenProvidersRequest, _context: Context
     ) -> token_pb.ListTokenProvidersResponse:
         org = caller.get().org
-        listing = (org, "token-providers")
-        found, token = await self._pages.page(
-            request, listing, partial(self._providers.token_providers, org), lambda each: each.service
+        page, token = await self._pages.page(
+            request,
+            (org, "token-providers"),
+            partial(self._providers.token_providers, org),
+            start="",
+            place=lambda each: each.service,
+            show=convert.token_provider,
         )
-        return token_pb.ListTokenProvidersResponse(
-            token_providers=map(convert.token_provider, found), next_page_token=token
-        )
+        return token_pb.ListTokenProvidersResponse(token_providers=page, next_page_token=token)
 
     async def DeleteTokenProvider(
         self, request: token_pb.DeleteTokenProviderRequest, _context: Context

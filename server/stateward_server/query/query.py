@@ -5,20 +5,13 @@ Never private context, but for what a machine's indexes select.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
 from stateward_server.model.errors import no_instance, no_machine
 from stateward_server.model.index import IndexQuery, no_index
 from stateward_server.model.ledger import DeadLetter, InstanceKey, Transition
 from stateward_server.model.names import InstanceName, MachineName, OrgId
 from stateward_server.ports.store import Catalog, DeadLetters, Found, Indexes, Ledger, Loaded
-
-T = TypeVar("T")
-
-_CHUNK = 64
-_ROOM = 8_000_000
-"""Characters of snapshots and events held for one page."""
 
 
 class Query:
@@ -38,18 +31,10 @@ class Query:
 
     async def index(
         self, org: OrgId, machine: MachineName, query: IndexQuery, after: tuple[str, str] | None, limit: int
-    ) -> tuple[Sequence[Found], bool]:
-        """Return entries beyond the place (value, instance name), as the query asks, and whether more follow.
-
-        At most `limit`, fewer if their snapshots are large, but one at least if there is any.
-        """
+    ) -> Sequence[Found]:
+        """Return entries beyond the place (value, instance name), as the query asks."""
         await self.check_indexes(org, machine, {query.index})
-
-        async def read(last: Found | None, count: int) -> Sequence[Found]:
-            place = (last.value, last.loaded.instance.key.name) if last else after
-            return await self._indexes.query_index(org, machine, query, place, count)
-
-        return await _portion(read, lambda found: _size(found.loaded.last), limit)
+        return await self._indexes.query_index(org, machine, query, after, limit)
 
     async def check_indexes(self, org: OrgId, machine: MachineName, names: Collection[str]) -> None:
         """Raise NotFound unless the machine exists and has all these indexes."""
@@ -75,38 +60,7 @@ class Query:
             raise no_machine(machine)
         return await self._letters.list_letters(org, machine, name, after, limit)
 
-    async def transitions(
-        self, key: InstanceKey, after: int, limit: int
-    ) -> tuple[Sequence[Transition], bool]:
-        """Return transitions above the revision `after`, oldest first, and whether more follow.
-
-        At most `limit`, fewer if they are large, but one at least if there is any.
-        """
+    async def transitions(self, key: InstanceKey, after: int, limit: int) -> Sequence[Transition]:
+        """Return transitions above the revision `after`, oldest first."""
         uid = (await self.instance(key)).instance.uid
-
-        async def read(last: Transition | None, count: int) -> Sequence[Transition]:
-            return await self._ledger.history(uid, last.revision if last else after, count)
-
-        return await _portion(read, _size, limit)
-
-
-async def _portion(
-    read: Callable[[T | None, int], Awaitable[Sequence[T]]], size: Callable[[T], int], limit: int
-) -> tuple[Sequence[T], bool]:
-    """Return what `read` finds after the last one it has found, bounded in number and size."""
-    found: list[T] = []
-    room = _ROOM
-    while True:
-        asked = min(_CHUNK, limit + 1 - len(found))
-        chunk = await read(found[-1] if found else None, asked)
-        for each in chunk:
-            if len(found) == limit or (found and room <= 0):
-                return found, True
-            found.append(each)
-            room -= size(each)
-        if len(chunk) < asked:
-            return found, False
-
-
-def _size(transition: Transition) -> int:
-    return len(transition.snapshot_json) + len(transition.event_json)
+        return await self._ledger.history(uid, after, limit)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stateward.v1.machine_pb2 import Machine
+from stateward.v1.machine_service_pb2 import ListMachinesRequest
+from stateward_server.api import paging
 from stateward_server.api.paging import PageTokens, page_size
 from stateward_server.model.errors import InvalidArgument
 
@@ -66,6 +71,89 @@ def test_noise_is_refused(token: str):
 @pytest.mark.parametrize("token", [".", "..", "a", "a.b.c", "A.é", "\ud800.", "====.===="])
 def test_what_looks_a_little_like_a_token_is_refused(token: str):
     refused(LISTING, token)
+
+
+class Numbers:
+    """The numbers from 1 on, and how many were read at once; those not to be seen have no message."""
+
+    def __init__(self, last: int, *, text: str = "", unseen: Container[int] = ()) -> None:
+        self.last = last
+        self.limits: list[int] = []
+        self._text = text
+        self._unseen = unseen
+
+    async def page(self, size: int, token: str = "") -> tuple[list[str], str]:
+        request = ListMachinesRequest(page_size=size, page_token=token)
+        found, token = await PAGES.page(
+            request, LISTING, self._fetch, start=(0, ""), place=lambda each: (each, "x"), show=self._show
+        )
+        return [each.name for each in found], token
+
+    async def _fetch(self, after: tuple[int, str], limit: int) -> list[int]:
+        self.limits.append(limit)
+        return list(range(after[0] + 1, self.last + 1))[:limit]
+
+    def _show(self, number: int) -> Machine | None:
+        return None if number in self._unseen else Machine(name=str(number), current_version=self._text)
+
+
+def names(first: int, last: int) -> list[str]:
+    return [str(number) for number in range(first, last + 1)]
+
+
+@pytest.mark.parametrize(
+    ("size", "last", "pages"),
+    [
+        (200, 200, [200]),
+        (199, 200, [199, 200]),
+        (64, 64, [64]),
+        (64, 65, [64, 65]),
+        (64, 150, [64, 128, 150]),
+        (63, 64, [63, 64]),
+        (1000, 128, [128]),
+        (0, 101, [50, 100, 101]),
+        (1, 2, [1, 2]),
+        (7, 0, [0]),
+    ],
+)
+async def test_a_page_is_full_unless_it_is_the_last_and_begins_after_the_one_before(
+    size: int, last: int, pages: list[int]
+):
+    numbers = Numbers(last)
+    token, before = "", 0
+    for until in pages:
+        found, token = await numbers.page(size, token)
+        assert found == names(before + 1, until)
+        before = until
+    assert token == ""
+    assert max(numbers.limits) <= 64
+
+
+async def test_a_page_of_large_ones_is_cut_before_a_client_refuses_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(paging, "_RESPONSE", 1_000)
+    numbers = Numbers(10, text="x" * 400)
+    seen, token = await numbers.page(100)
+    assert seen == names(1, 2)
+    while token:
+        found, token = await numbers.page(100, token)
+        assert len(found) == 2
+        seen += found
+    assert seen == names(1, 10)
+
+
+async def test_one_that_is_too_large_comes_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(paging, "_RESPONSE", 1_000)
+    numbers = Numbers(3, text="x" * 5_000)
+    found, token = await numbers.page(100)
+    assert found == ["1"]
+    assert (await numbers.page(100, token))[0] == ["2"]
+
+
+async def test_what_is_not_to_be_seen_counts_but_is_left_out():
+    numbers = Numbers(6, unseen=range(2, 6))
+    found, token = await numbers.page(3)
+    assert found == ["1"]
+    assert await numbers.page(3, token) == (["6"], "")
 
 
 def refused(listing: list[str] | tuple[str, ...], token: str) -> None:
