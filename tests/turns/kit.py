@@ -51,6 +51,8 @@ class Desk:
         """Event types that nobody may send now."""
         self.broken: set[str] = set()
         """Event types that it fails on now."""
+        self.stubborn = False
+        """It begins anew whatever it has lost."""
 
     def start(self, context: Json | None) -> Reaction:
         given = context or {}
@@ -68,6 +70,8 @@ class Desk:
             return Reaction(value, context, says="shout")
         if kind == "FINISH":
             return Reaction("over", context, done=True)
+        if kind.startswith("lost.") and self.stubborn:
+            return Reaction("retrying" if value != "retrying" else "retrying-again", context, service="work")
         to = _moves(value, event)
         return None if to is None else replace(to, context=context)
 

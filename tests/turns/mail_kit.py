@@ -140,8 +140,8 @@ class ScriptHost:
         del held.states[revision - held.revision + 1 :]
         return Outcomes(tuple([self._take(at, held, one) for one in inputs]))
 
-    def commit(self, at: Address, revision: int) -> None:
-        pass
+    def commit(self, at: Address, revision: int) -> bool:
+        return True
 
     def abort(self, at: Address, revision: int) -> None:
         held = self._held.get(at)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
-from tests.turns.kit import add, until, world
+from tests.turns.kit import VERSION, add, refused, until, world
 
 from stateward_server.model.ledger import Cause
 from stateward_server.model.wait import Until
@@ -134,3 +135,100 @@ async def test_a_service_that_speaks_after_its_machine_has_left_it_says_nothing(
         await stop
         await settle()
         assert await here.values() == ["off", "working", "over"]
+
+
+async def test_a_service_that_the_settle_limit_has_brought_about_has_a_limit_too():
+    async with world() as here:
+        await here.create()
+        here.desk.stubborn = True
+        await here.send("WORK")
+        await here.clock.advance(3 * LIMIT)
+        assert (await here.values())[1:] == ["working", "retrying", "retrying-again", "retrying"]
+        assert [each.cause for each in await here.history()][2:] == [Cause.LOST] * 3
+
+
+async def test_the_loss_comes_before_other_events_though_it_could_not_be_written_at_first():
+    async with world() as here:
+        await here.create()
+        await here.send("WORK")
+        here.store.fail("apply")
+        here.host.die(VERSION)
+        await settle()
+        reply = await here.send(add("1"))
+        assert await here.values() == ["off", "working", "failed", "failed"]
+        assert reply.own.revision == 4
+        await here.clock.advance(100_000)
+        assert len(await here.history()) == 4
+
+
+async def test_callers_do_not_wait_behind_a_loss_that_cannot_be_written():
+    async with world() as here:
+        await here.create()
+        await here.send("WORK")
+        gate = here.host.hold()
+        here.host.die(VERSION)
+        tasks = await here.queued(add("1"), add("2"))
+        for _ in range(2):
+            here.store.fail("apply")
+        gate.set()
+        assert {(await refused(task)).reason for task in tasks} == {"STORE_UNAVAILABLE"}
+        assert (await refused(here.send(add("3")))).reason == "STORE_UNAVAILABLE"
+        await here.clock.advance(100_000)
+        assert await here.values() == ["off", "working", "failed"]
+        await here.send(add("4"))
+        assert await here.notes() == ["4"]
+
+
+async def test_what_a_machine_could_not_take_of_a_service_is_kept_though_the_store_fails_too():
+    async with world() as here:
+        await here.create()
+        await here.send("WORK")
+        here.desk.broken = {"done.work"}
+        here.store.fail("apply")
+        here.host.finish(await here.at(), "work")
+        await settle()
+        here.desk.broken = set()
+        await here.clock.advance(60_000)
+        assert await here.values() == ["off", "working", "worked"]
+
+
+async def test_a_service_whose_process_ends_before_the_commit_is_reported_at_once():
+    async with world() as here:
+        await here.create()
+        writing = here.store.hold("apply")
+        task = here.sending("WORK")
+        await settle()
+        here.host.die(VERSION)
+        writing.set()
+        await task
+        await settle()
+        assert await here.values() == ["off", "working", "failed"]
+
+
+async def test_a_first_service_whose_process_ends_before_the_commit_is_reported_at_once():
+    async with world() as here:
+        writing = here.store.hold("apply")
+        creating = asyncio.create_task(here.create(context={"value": "working", "service": "work"}))
+        await settle()
+        here.host.die(VERSION)
+        writing.set()
+        await creating
+        await settle()
+        assert await here.values() == ["working", "failed"]
+
+
+async def test_a_service_that_never_stops_talking_does_not_keep_the_server_from_stopping():
+    async with world() as here:
+        await here.create()
+        await here.send("WORK")
+        at = await here.at()
+        talk = here.host._act
+
+        def talks(*args: Any) -> None:
+            talk(*args)
+            here.host._deliver(at, {"type": "SHOUT"})
+
+        here.host._act = talks  # type: ignore[method-assign,assignment]  # it has a word for each step
+        await here.send("SHOUT")
+        async with asyncio.timeout(5):
+            await here.engine.drain()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -28,6 +29,7 @@ from stateward_server.engine.refusals import (
     reused,
     stale,
 )
+from stateward_server.engine.resting import Resting, is_loss
 from stateward_server.engine.room import Room
 from stateward_server.engine.waiters import Waiters
 from stateward_server.model.errors import Internal, StatewardError
@@ -35,7 +37,9 @@ from stateward_server.model.ledger import Cause, Commit, Committed, Conflict, Re
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.step import (
     Denied,
+    EventInput,
     Failed,
+    InboxInput,
     LostChildren,
     LostInput,
     Outcome,
@@ -72,11 +76,10 @@ class Actor:
         self._held: list[Envelope] = []
         """What services said while the instance was paused."""
         self._running = False
-        self._resting = 0
-        """How many batches wait outside the mailbox to be tried again."""
+        self._resting = Resting(room.alarms, room.clock, room.limits.retry_ms, self._retry)
         self._hop = Hop(room.host, self.at, loaded.instance.key.name, warm=warm)
         self._settle: Alarm | None = None
-        self._failures = 0
+        self._conflicts = 0
 
     @property
     def idle(self) -> bool:
@@ -118,10 +121,8 @@ class Actor:
 
     def resume(self) -> None:
         """Go on after a pause: what services said meanwhile comes first, then the timers that are due."""
-        if not self.last.view.settled:
-            self._mailbox.put(Probe())
-        for envelope in self._held:
-            self._mailbox.put(envelope)
+        probes = [] if self.last.view.settled else [Probe()]
+        self._mailbox.put_first([*probes, *self._held])
         self._held.clear()
         for row in self.timers.values():
             self._room.arm(row)
@@ -137,6 +138,7 @@ class Actor:
             self._settle = self._room.alarms.set(due, self._settle_limit_passed)
 
     def _settle_limit_passed(self) -> None:
+        self._settle = None
         log.info("settle_limit_passed", machine=self.instance.key.machine, instance=self.instance.key.name)
         self._room.host.stop_children(self.at)
         if not self.gone:
@@ -160,6 +162,9 @@ class Actor:
             self._mailbox.take()
             await first.perform()
             return
+        if self._resting:
+            self._mailbox.put_first(self._resting.take_losses())
+            first = self._mailbox.first
         batch = self._mailbox.take_batch()
         try:
             batch = await self._admit(batch)
@@ -186,11 +191,9 @@ class Actor:
         for envelope in batch:
             if envelope.abandoned:
                 continue
-            if isinstance(envelope.input, TimerInput):
-                row = self.timers.get(envelope.input.id)
-                if row is None or row.due_ms != envelope.due_ms:
-                    self._nothing_to_do(envelope)
-                    continue
+            if isinstance(envelope.input, TimerInput) and not self._pending(envelope.input, envelope.due_ms):
+                self._nothing_to_do(envelope)
+                continue
             if self.last.view.status is not Status.ACTIVE:
                 if envelope.reply is not None:
                     await self._refuse(envelope, ended(self.last.view.status))
@@ -204,6 +207,11 @@ class Actor:
             else:
                 admitted.append(envelope)
         return admitted
+
+    def _pending(self, timer: TimerInput, due_ms: int) -> bool:
+        """Tell whether this is the timer it was meant to be, and not one that was replaced."""
+        row = self.timers.get(timer.id)
+        return row is not None and row.due_ms == due_ms and row.event_json == timer.event_json
 
     def _addressed(self, batch: Sequence[Envelope]) -> TimerRow | None:
         """Return the timer whose event goes to another instance, if the batch is one."""
@@ -234,7 +242,8 @@ class Actor:
             commit = plan(self.instance, base, steps, self.timers, now_ms=now, epoch=self._room.epoch)
             if not await self._commit(commit, steps, batch):
                 return
-        self._failures = 0
+        self._conflicts = 0
+        self._resting.succeeded()
         for envelope, outcome in pairs:
             await self._explain(envelope, outcome)
 
@@ -267,8 +276,9 @@ class Actor:
     def adopt(self, commit: Commit, steps: Sequence[tuple[Envelope, Step]]) -> None:
         """Take over what the ledger has just committed, and let everything that waited for it happen."""
         self.last = commit.transitions[-1]
-        if any(step.effects for _, step in steps):
-            self._room.host.commit(self.at, self.last.revision)
+        held = not any(step.effects for _, step in steps) or self._room.host.commit(
+            self.at, self.last.revision
+        )
         external = False
         for (envelope, _), transition in zip(steps, commit.transitions, strict=True):
             external = external or envelope.cause in _EXTERNAL
@@ -284,6 +294,8 @@ class Actor:
         self._take_over(commit)
         if external or self.last.view.settled or self._settle is None:
             self.watch_settling()
+        if not held:
+            self.chill()
 
     def _take_over(self, commit: Commit) -> None:
         for timer in commit.timers_gone:
@@ -311,7 +323,7 @@ class Actor:
     async def _reload(self, envelopes: Sequence[Envelope]) -> None:
         """The ledger is ahead of this memory: drop the memory, read again, retry a few times."""
         self._hop.chill()
-        self._failures += 1
+        self._conflicts += 1
         loaded = await self._room.ledger.load_uid(self.instance.uid)
         if loaded is None:
             self.gone = True
@@ -321,7 +333,7 @@ class Actor:
             self.last = loaded.last
             self.timers = {row.id: row for row in await self._room.timers.timers_of(self.instance.uid)}
             error = conflict()
-        if self.gone or self._failures > 2:
+        if self.gone or self._conflicts > 2:
             for envelope in envelopes:
                 envelope.refuse(error)
         else:
@@ -347,14 +359,20 @@ class Actor:
 
     async def _keep(self, envelope: Envelope, outcome: Failed) -> None:
         """The machine could not take what a service said: it is owed to it from now on."""
-        key = self.instance.key
-        log.error("service_event_failed", machine=key.machine, instance=key.name, reason=outcome.reason)
+        where = {"machine": self.instance.key.machine, "instance": self.instance.key.name}
+        log.error("service_event_failed", reason=outcome.reason, **where)
         now = self._room.clock.now_ms()
         extra = keep(self.instance, envelope.input, outcome, now_ms=now, limits=self._room.limits)
         try:
             await self.file(Commit(self.instance, self.last.revision, (), (), (), extra))
-        except StoreFault as fault:
-            log.error("service_event_dropped", machine=key.machine, instance=key.name, error=str(fault))
+        except (StoreFault, StatewardError) as fault:
+            if isinstance(envelope.input, InboxInput):
+                if outcome.event_json is None:
+                    log.error("service_event_dropped", error=str(fault), **where)
+                    return
+                # The host has let go of it: it is in nobody's hands but these.
+                envelope = replace(envelope, input=EventInput(outcome.event_json, None))
+            self._give_back([envelope], no_store())
 
     def _nothing_to_do(self, envelope: Envelope) -> None:
         envelope.resolve(Reply(self.last, self.last, met=True, replayed=False))
@@ -375,20 +393,19 @@ class Actor:
     def _give_back(self, mail: Sequence[Mail], error: StatewardError) -> None:
         """Tell whoever waits to try again; what nobody waits for is tried again from here after a pause."""
         self._hop.chill()
-        again = []
+        again: list[Mail] = []
+        if any(is_loss(each) for each in mail):
+            # Nothing may overtake it, so whoever waits behind it would wait for as long as it does.
+            mail = [*mail, *self._mailbox.take_all_but_errands()]
         for each in mail:
             if isinstance(each, Envelope) and each.reply is not None:
                 each.refuse(error)
             else:
                 again.append(each)
         if again:
-            self._failures += 1
-            self._resting += 1
-            pause = min(self._room.limits.retry_ms << min(self._failures, 6), 60_000)
-            self._room.alarms.set(self._room.clock.now_ms() + pause, lambda: self._retry(again))
+            self._resting.put(again)
 
     def _retry(self, mail: Sequence[Mail]) -> None:
-        self._resting -= 1
         if not self.gone:
             self._mailbox.put_first(mail)
             self._run()

@@ -186,6 +186,7 @@ class Engine:
         async def work() -> None:
             await actor.leave(request)
             self._directory.remove(actor)
+            self._relay.resumed(key)  # what waited for the end of a pause waits no more
 
         await actor.between_turns(work)
 
@@ -203,6 +204,8 @@ class Engine:
 
     def inbox(self, uid: InstanceUid) -> None:
         """A service of the instance has something to say (HostListener)."""
+        if self._draining:  # it is lost with its process, and some never fall silent
+            return
         actor = self._directory.find_uid(uid)
         if actor is not None and not actor.gone:
             actor.deliver(Envelope(InboxInput(), Cause.SERVICE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from stateward_server.engine.envelope import Envelope, Mail
+from stateward_server.engine.envelope import Envelope, Errand, Mail, Probe
 from stateward_server.engine.refusals import mailbox_full
 from stateward_server.model.step import EventInput, TimerInput
 
@@ -38,6 +38,12 @@ class Mailbox:
 
     def take(self) -> Mail:
         return self._mail.popleft()
+
+    def take_all_but_errands(self) -> list[Envelope | Probe]:
+        """Take all that is for the machine, in its order."""
+        taken = [mail for mail in self._mail if not isinstance(mail, Errand)]
+        self._mail = deque(mail for mail in self._mail if isinstance(mail, Errand))
+        return taken
 
     def take_batch(self) -> list[Envelope]:
         """Take what may share a hop: callers' events in a row, or one piece of anything else."""

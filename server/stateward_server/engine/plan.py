@@ -12,6 +12,7 @@ from stateward_server.model.ledger import Commit, DeadLetter, Extra, Instance, O
 from stateward_server.model.limits import EngineLimits
 from stateward_server.model.outbox import Parcel, ParcelKind
 from stateward_server.model.step import (
+    EventInput,
     Failed,
     Input,
     LostInput,
@@ -132,19 +133,21 @@ def keep(instance: Instance, input_: Input, outcome: Failed, *, now_ms: int, lim
     Without its content there is nothing to try again with: that is a dead letter at once.
     """
     to = Ref(instance.key.machine, instance.key.name)
-    kind, child = ParcelKind.SERVICE, ""
+    kind, child, text = ParcelKind.SERVICE, "", outcome.event_json
     if isinstance(input_, LostInput):
         kind, child = ParcelKind.LOST, input_.child
+    elif isinstance(input_, EventInput):
+        text = input_.event_json
     parcel = Parcel(
         kind,
         to,
         instance.uid,
         child,
-        payload_json=outcome.event_json,
+        payload_json=text,
         attempt=1,
         not_before_ms=now_ms + backoff(limits, 1),
     )
-    if kind is ParcelKind.LOST or outcome.event_json is not None:
+    if kind is ParcelKind.LOST or text is not None:
         return Extra(outbox=(parcel,))
     letter = DeadLetter(
         0, instance.uid, instance.key, parcel, None, outcome.reason, outcome.message, 1, now_ms

@@ -73,8 +73,11 @@ class MachineHost(Protocol):
         """
         ...
 
-    def commit(self, at: Address, revision: int) -> None:
-        """Run the recorded effects of every step up to `revision`: the ledger has them."""
+    def commit(self, at: Address, revision: int) -> bool:
+        """Run the recorded effects of every step up to `revision`: the ledger has them.
+
+        False when the process that recorded them is gone, and they with it.
+        """
         ...
 
     def abort(self, at: Address, revision: int) -> None:

@@ -120,11 +120,13 @@ class HostPool:
                     _note(process, at.uid, outcome)
         return reply
 
-    def commit(self, at: Address, revision: int) -> None:
+    def commit(self, at: Address, revision: int) -> bool:
         process = self._slots.ready(at.version)
-        if process is not None and at.uid in process.uids:
-            process.recorded.discard(at.uid)
-            process.run("commit", at.uid, revision)
+        if process is None or at.uid not in process.uids:
+            return False
+        process.recorded.discard(at.uid)
+        process.run("commit", at.uid, revision)
+        return True
 
     def abort(self, at: Address, revision: int) -> None:
         process = self._slots.ready(at.version)

@@ -241,13 +241,14 @@ class FakeHost:
                 break
         return Outcomes(tuple(outcomes))
 
-    def commit(self, at: Address, revision: int) -> None:
+    def commit(self, at: Address, revision: int) -> bool:
         self.calls.append("commit")
         instance = self._instances.get(at)
         while instance is not None and len(instance.states) > 1 and instance.revision < revision:
             instance.states.pop(0)
             instance.revision += 1
             self._act(at, instance, instance.states[0])
+        return instance is not None
 
     def abort(self, at: Address, revision: int) -> None:
         self.calls.append("abort")
