@@ -7,8 +7,9 @@ import json
 from collections import Counter
 
 import pytest
-from tests.turns.mail_kit import Json, Move, World, key, log, world
+from tests.turns.mail_kit import Json, Move, Script, World, key, log, world
 
+from stateward_server.engine.envelope import Envelope
 from stateward_server.model.errors import NotFound
 from stateward_server.model.ledger import Cause
 from stateward_server.model.limits import EngineLimits
@@ -183,4 +184,75 @@ async def test_the_machine_cancels_a_timer_that_is_already_on_its_way():
         await call
         await here.rest()
         assert await here.types("ticker", "i") == []
+        assert await pending(here, "i") == []
+
+
+async def test_a_timer_set_anew_for_the_same_moment_brings_its_new_event_only():
+    def debounce(context: Json, event: Json) -> Move:
+        if event["type"] != "KEY":
+            return log(context, event)
+        due = json.dumps({"type": "due", "text": event["text"]})
+        return Move(context, timers=(CancelTimer("t"), SetTimer("t", 100, due, None)))
+
+    async with world() as here:
+        await here.machine("typed", debounce)
+        await here.create("typed", "i")
+        # Faster than a clock of milliseconds.
+        for text in ("z", "y", "x"):
+            await here.send("typed", "i", {"type": "KEY", "text": text})
+        await here.rest(1_000)
+        assert await here.got("typed", "i") == [{"type": "due", "text": "x"}]
+
+
+async def test_a_timer_set_anew_while_its_failed_one_waits_is_found_among_many():
+    def moody(context: Json, event: Json) -> Move:
+        if event["type"] == "MOOD":
+            return Move({**context, "bad": event["bad"]})
+        if event["type"] == "t" and context.get("bad"):
+            raise RuntimeError("not now")
+        return ticker(context, event)
+
+    async with world(limits=EngineLimits(ringing_each=1)) as here:
+        await here.machine("ticker", moody)
+        await here.create("ticker", "i")
+        await here.send("ticker", "i", {"type": "MOOD", "bad": True})
+        await set_timers(here, "i", t=10)
+        await here.rest(100)
+        await here.send("ticker", "i", {"type": "MOOD", "bad": False})
+        await set_timers(here, "i", t=100, a=100, b=100)
+        await here.rest(10_000)
+        assert sorted(await here.types("ticker", "i")) == ["a", "b", "t"]
+
+
+async def test_a_timer_is_buried_at_its_instance_though_that_fell_asleep_meanwhile():
+    def broken(context: Json, event: Json) -> Move:
+        if event["type"] == "t":
+            raise RuntimeError("never")
+        return ticker(context, event)
+
+    async with world() as first:
+        faulty = FaultyStore(first.store)
+    async with world(first, faulty.store, EngineLimits(attempts=1)) as here:
+        await ready(here)
+        here.host.scripts = dict.fromkeys(here.host.scripts, Script(broken))
+        await here.create("ticker", "i")
+        await set_timers(here, "i", t=10)
+        refuse, writing = Envelope.refuse, None
+
+        def refused(envelope: Envelope, error: Exception) -> None:
+            nonlocal writing
+            refuse(envelope, error)
+            actor = here.engine._directory.find(key("ticker", "i"))
+            assert actor is not None
+            here.engine._directory.remove(actor)
+            writing = faulty.hold("apply")
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Envelope, "refuse", refused)
+            await here.rest(100)
+        assert await pending(here, "i") == ["t"]
+        assert writing is not None
+        writing.set()
+        await settle()
+        assert len(await here.letters("ticker")) == 1
         assert await pending(here, "i") == []

@@ -25,7 +25,8 @@ from stateward_server.ports.store import StoreFault
 
 log = structlog.get_logger()
 
-_Timer = tuple[InstanceUid, str]
+_Timer = tuple[InstanceUid, str, int]
+"""A timer that is set anew is another one, with attempts of its own."""
 
 
 class Ringer:
@@ -98,10 +99,10 @@ class Ringer:
         lane.extend(sorted(due, key=lambda row: (row.due_ms, row.id)))
 
     def _rests(self, row: TimerRow) -> bool:
-        return (row.uid, row.id) in self._failed or (row.uid, row.id) in self._troubled
+        return _timer(row) in self._failed or _timer(row) in self._troubled
 
     async def _deliver(self, row: TimerRow) -> None:
-        timer = (row.uid, row.id)
+        timer = _timer(row)
         try:
             actor = await self._wake(row.uid)
         except StoreFault:
@@ -123,23 +124,23 @@ class Ringer:
         match verdict(error):
             case Verdict.PAUSED:
                 # Whoever resumes the instance arms its timers again.
-                self._forget((row.uid, row.id))
+                self._forget(_timer(row))
             case Verdict.TROUBLE:
                 self._again_after_trouble(row, error)
             case Verdict.AGAIN | Verdict.FINAL if actor.gone or row.id not in actor.timers:
-                self._forget((row.uid, row.id))
+                self._forget(_timer(row))
             case Verdict.AGAIN | Verdict.FINAL:
                 await self._count(actor, row, error)
 
     def _again_after_trouble(self, row: TimerRow, error: StatewardError) -> None:
-        timer = (row.uid, row.id)
+        timer = _timer(row)
         times = self._troubled.get(timer, 0) + 1
         self._troubled[timer] = times
         log.warning("timer_delayed", timer=row.id, reason=error.reason, times=times)
         self._later(row, trouble_pause(self._room.limits, times))
 
     async def _count(self, actor: Actor, row: TimerRow, error: StatewardError) -> None:
-        timer = (row.uid, row.id)
+        timer = _timer(row)
         attempts = self._failed.get(timer, 0) + 1
         key = actor.instance.key
         log.error(
@@ -155,7 +156,11 @@ class Ringer:
             self._later(row, backoff(self._room.limits, attempts))
             return
         try:
-            await actor.between_turns(lambda: self._bury(actor, row, error, attempts))
+            awake = await self._wake(row.uid)  # it may have fallen asleep meanwhile
+            if awake is not None:
+                await awake.between_turns(lambda: self._bury(awake, row, error, attempts))
+        except StoreFault:
+            self._again_after_trouble(row, no_store())
         except StatewardError as trouble:
             self._again_after_trouble(row, trouble)
         else:
@@ -184,3 +189,7 @@ class Ringer:
     def _forget(self, timer: _Timer) -> None:
         self._failed.pop(timer, None)
         self._troubled.pop(timer, None)
+
+
+def _timer(row: TimerRow) -> _Timer:
+    return (row.uid, row.id, row.due_ms)

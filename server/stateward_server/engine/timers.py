@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
+from itertools import count
 
 import structlog
 
@@ -39,21 +40,29 @@ class TimerQueue:
         self._near = near
         self._page = max(1, min(_PAGE, near // 2))
         self._fire = fire
-        self._heap: list[tuple[_Key, TimerRow]] = []
+        self._heap: list[tuple[_Key, int, TimerRow]] = []
+        self._order = count()
+        """Tells a timer from one that has replaced it for the same moment."""
         self._horizon: _Key | None = _START
         """Every row up to here is in the heap; None means every row there is."""
         self._reading = False
         self._alarm: Alarm | None = None
         self._wake = asyncio.Event()
 
+    def __len__(self) -> int:
+        """How many timers, or copies of such as are no more, are in memory."""
+        return len(self._heap)
+
     def arm(self, row: TimerRow) -> None:
         """Hear of a committed timer."""
         key = (row.due_ms, row.uid, row.id)
         # While a page is being read its new horizon is unknown; a copy too many is harmless.
         if self._horizon is None or self._reading or key <= self._horizon:
-            heapq.heappush(self._heap, (key, row))
+            self._push(key, row)
             if self._heap[0][0] == key:
                 self._look_ahead()
+            if not self._reading:
+                self._trim()
 
     def go_on(self) -> None:
         """Fire what is due: there is room again."""
@@ -81,9 +90,24 @@ class TimerQueue:
         finally:
             self._reading = False
         for row in page:
-            heapq.heappush(self._heap, ((row.due_ms, row.uid, row.id), row))
+            self._push((row.due_ms, row.uid, row.id), row)
         last = page[-1] if len(page) == self._page else None
         self._horizon = None if last is None else (last.due_ms, last.uid, last.id)
+        self._trim()
+
+    def _push(self, key: _Key, row: TimerRow) -> None:
+        heapq.heappush(self._heap, (key, next(self._order), row))
+
+    def _trim(self) -> None:
+        """Leave the farther ones on disk when there are too many: the cancelled have copies here, too."""
+        if len(self._heap) <= 2 * self._near:
+            return
+        self._heap.sort()
+        end = self._near
+        while end < len(self._heap) and self._heap[end][0] == self._heap[end - 1][0]:
+            end += 1
+        del self._heap[end:]
+        self._horizon = self._heap[-1][0]
 
     def _look_ahead(self) -> None:
         if self._alarm is not None:
@@ -95,7 +119,7 @@ class TimerQueue:
     def _fire_due(self) -> None:
         now = self._clock.now_ms()
         while self._heap and self._heap[0][0][0] <= now:
-            if not self._fire(self._heap[0][1]):
+            if not self._fire(self._heap[0][2]):
                 return
             heapq.heappop(self._heap)
         self._look_ahead()
