@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
-from tests.turns.mail_kit import ORG, Json, Move, World, key, world
+from tests.turns.mail_kit import ORG, Json, Move, World, key, log, world
 
 from stateward_server.model.errors import FailedPrecondition, NotFound
 from stateward_server.model.ledger import Cause, DeadLetter
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.outbox import Parcel, ParcelKind
 from stateward_server.model.step import Ref, SendTo, SetTimer, Status
-from stateward_server.testing.faulty_store import FaultyStore
+from stateward_server.testing.clock import settle
+from stateward_server.testing.faulty_store import FaultyStore, Point
 
 BACKOFF = (2_000, 8_000, 32_000, 128_000)
 
@@ -207,3 +209,48 @@ async def test_the_loss_of_a_service_that_the_machine_cannot_take_is_owed_to_it(
         assert await again.types("fragile", "i") == ["lost.service"]
         await again.rest()
         assert await again.owed() == 0
+
+
+async def fail_message(here: World) -> DeadLetter:
+    """Write to somebody who is not there until that is given up."""
+
+    def sends(context: Json, event: Json) -> Move:
+        text = json.dumps({"type": event["type"]})
+        return Move(context, () if event["type"] == "init" else (SendTo(Ref("log", "late"), text),))
+
+    await here.machine("log", log)
+    await here.machine("from", sends)
+    await here.create("from", "f")
+    await here.send("from", "f", "FIRST")
+    await here.rest(10)
+    await here.rest(sum(BACKOFF) + 1_000)
+    (letter,) = await here.letters("from")
+    return letter
+
+
+async def test_a_message_is_put_back_while_later_ones_wait_behind_another_attempt():
+    async with world() as here:
+        letter = await fail_message(here)
+        await here.send("from", "f", "SECOND")
+        await here.rest(10)
+        await here.create("log", "late")
+        await here.engine.letters.retry(letter.owner, letter.id, None, by="ann")
+        await here.rest(1_000_000)
+        assert sorted(await here.types("log", "late")) == ["FIRST", "SECOND"]
+        assert await here.owed() == 0
+
+
+async def test_a_message_put_back_by_a_caller_that_goes_is_sent():
+    async with world() as first:
+        faulty = FaultyStore(first.store)
+    async with world(first, faulty.store) as here:
+        letter = await fail_message(here)
+        await here.create("log", "late")
+        answering = faulty.hold("put_back", Point.AFTER)
+        retrying = asyncio.ensure_future(here.engine.letters.retry(letter.owner, letter.id, None, by="ann"))
+        await settle()
+        retrying.cancel()
+        await settle()
+        answering.set()
+        await here.rest(1_000_000)
+        assert await here.types("log", "late") == ["FIRST"]

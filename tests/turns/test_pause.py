@@ -13,6 +13,7 @@ from stateward_server.model.ledger import RequestTag
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.step import Ref, SendTo, SetTimer
 from stateward_server.testing.clock import settle
+from stateward_server.testing.faulty_store import FaultyStore, Point
 
 AT = key("log", "i")
 
@@ -182,3 +183,38 @@ async def test_a_paused_instance_can_be_deleted():
         await here.engine.pauses.pause(AT, None)
         await here.engine.delete(AT)
         assert await here.load("log", "i") is None
+
+
+async def test_a_resumption_whose_caller_goes_delivers_what_has_waited():
+    async with world() as first:
+        faulty = FaultyStore(first.store)
+    async with world(first, faulty.store) as here:
+        await ready(here)
+        await here.send("log", "i", {"type": "SET", "timers": [("tick", 100)]})
+        await here.engine.pauses.pause(AT, None)
+        await here.send("from", "f", "MAIL")
+        await here.rest(1_000)
+        answering = faulty.hold("set_paused", Point.AFTER)
+        resuming = asyncio.ensure_future(here.engine.pauses.resume(AT, None))
+        await settle()
+        resuming.cancel()
+        await settle()
+        answering.set()
+        for _ in range(5):
+            await here.rest()
+        assert sorted(await here.types("log", "i")) == ["MAIL", "tick"]
+
+
+async def test_messages_for_a_paused_instance_do_not_wait_for_one_that_was_deleted():
+    async with world() as here:
+        await ready(here)
+        await here.engine.pauses.pause(AT, None)
+        await here.send("from", "f", "OLD")
+        await here.rest()
+        await here.engine.delete(AT)
+        await here.rest()
+        await here.create("log", "i")
+        await here.send("from", "f", "NEW")
+        await here.rest(5_000)
+        assert await here.types("log", "i") == ["OLD", "NEW"]
+        assert await here.owed() == 0

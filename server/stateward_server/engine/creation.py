@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeAlias
-
-import structlog
+from typing import TypeAlias
 
 from stateward_server.engine import refusals
 from stateward_server.engine.actor import Actor
 from stateward_server.engine.directory import Directory
 from stateward_server.engine.envelope import Envelope
+from stateward_server.engine.finishing import finished
 from stateward_server.engine.plan import plan
 from stateward_server.engine.room import Room
-from stateward_server.model.errors import Internal, StatewardError
 from stateward_server.model.ledger import (
     Cause,
     Committed,
@@ -29,8 +26,6 @@ from stateward_server.model.step import Denied, EventInput, Failed, Step
 from stateward_server.model.wait import Reply, Wait
 from stateward_server.ports.host import Address, HostLost
 from stateward_server.ports.store import Loaded, StoreFault
-
-log = structlog.get_logger()
 
 _Made: TypeAlias = tuple[Instance, asyncio.Future[Reply]]
 """A new instance, and the reply that comes when its creator's wait is over."""
@@ -62,11 +57,8 @@ class Creation:
         if existing is not None:
             instance, reply = await self._existing(key, existing, request, wait)
             return instance, await reply
-        made: asyncio.Future[_Made] = asyncio.get_running_loop().create_future()
         making = self._make(key, version, context_json, auth_json, request=request, wait=wait, parent=parent)
-        # Not in the caller's task: once begun it is finished, also for a caller that has gone.
-        self._room.spawn(_into(made, making))
-        instance, reply = await made
+        instance, reply = await finished(self._room.spawn, making)
         return instance, await reply
 
     async def _make(
@@ -131,28 +123,13 @@ class Creation:
             raise refusals.exists(key)
         if stored.request.digest != request.digest:
             raise refusals.reused(request.id)
+        # It may have gone to sleep while the store was asked, and nobody must wait at one that sleeps.
+        awake = await self._directory.wake(key)
+        if awake is None or awake.instance.uid != actor.instance.uid:
+            raise refusals.gone(key)
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         envelope = Envelope(
             EventInput(stored.event_json, None), Cause.CREATED, request, wait=wait, reply=reply
         )
-        actor.waiters.answer(envelope, stored, actor.last, replayed=True)
-        return actor.instance, reply
-
-
-async def _into(made: asyncio.Future[_Made], making: Coroutine[Any, Any, _Made]) -> None:
-    """Run `making` to its end and put what comes of it where the caller looks, if one still does."""
-    try:
-        result = await making
-    except StoreFault:
-        error: Exception = refusals.no_store()
-    except StatewardError as refusal:
-        error = refusal
-    except Exception:
-        log.exception("creation_failed")
-        error = Internal("INTERNAL", "the server met an error of its own")
-    else:
-        if not made.done():
-            made.set_result(result)
-        return
-    if not made.done():
-        made.set_exception(error)
+        awake.waiters.answer(envelope, stored, awake.last, replayed=True)
+        return awake.instance, reply

@@ -13,6 +13,7 @@ import structlog
 from stateward_server.engine import refusals
 from stateward_server.engine.actor import Actor
 from stateward_server.engine.directory import Directory
+from stateward_server.engine.finishing import finished
 from stateward_server.engine.relay import Relay
 from stateward_server.engine.room import Room
 from stateward_server.model.ledger import Commit, DeadLetter, Extra, InstanceKey, TimerRow
@@ -47,14 +48,15 @@ class Pauses:
             changed = actor.instance.paused is not paused
             await self._room.ledger.set_paused(actor.instance.uid, request, paused=paused)
             actor.instance = replace(actor.instance, paused=paused)
+            if not paused:
+                # Here, and not in the caller's task: a caller that has gone must not leave it half done.
+                actor.resume()
+                self._relay.resumed(key)
             if changed:
                 happened = "instance_paused" if paused else "instance_resumed"
                 log.info(happened, machine=key.machine, instance=key.name)
 
         await actor.between_turns(work)
-        if not paused:
-            actor.resume()
-            self._relay.resumed(key)
         return Loaded(actor.instance, actor.last)
 
 
@@ -120,12 +122,16 @@ class Letters:
     async def _put_back(self, letter: DeadLetter, parcel: Parcel, request: RequestRecord | None) -> None:
         if parcel.kind is ParcelKind.SERVICE and parcel.payload_json is None:
             raise refusals.not_retryable(letter.id, "its content is not known")
-        if not await self._letters.put_back(letter, request):
-            raise refusals.no_letter(letter.id)
-        if letter.position is not None:
-            self._relay.revisit(letter.position)
-        else:
-            self._relay.wake()
+
+        async def work() -> None:
+            if not await self._letters.put_back(letter, request):
+                raise refusals.no_letter(letter.id)
+            if letter.position is not None:
+                self._relay.revisit(letter.position)
+            else:
+                self._relay.wake()
+
+        await finished(self._room.spawn, work())
 
     async def _arm(self, letter: DeadLetter, row: TimerRow, request: RequestRecord | None) -> None:
         actor = await self._directory.wake_uid(letter.uid)

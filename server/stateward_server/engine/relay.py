@@ -142,7 +142,9 @@ class Relay:
 
     def _sort(self, owed: Owed) -> None:
         lane = _lane(owed)
-        if lane in self._waiting:
+        if (waiting := self._waiting.get(lane)) is not None:
+            # One that was put back is before what the lane waits with.
+            waiting.position = min(waiting.position, owed.position)
             return
         rows = self._lanes.get(lane)
         if rows is None:
