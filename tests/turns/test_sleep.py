@@ -168,3 +168,34 @@ async def test_an_instance_that_is_deleted_while_its_timer_wakes_it_does_not_com
         await again.send(add("2"))
         assert again.store.calls.count("load") == loads
         assert await again.notes() == ["1", "2"]
+
+
+async def test_an_instance_deleted_while_it_was_waking_does_not_come_back():
+    async with world() as here:
+        await here.create()
+        uid = (await here.at()).uid
+    async with world(here) as again:
+        reading = again.store.hold("timers_of")
+        creating = asyncio.create_task(again.create())
+        await settle()
+        # Its timer has found it faster.
+        assert await again.engine._directory.wake_uid(uid) is not None
+        await again.engine.delete(key("one"))
+        reading.set()
+        assert (await creating).own.revision == 1
+        assert (await again.send(add("1"))).own.revision == 2
+
+
+async def test_the_repeat_of_a_creation_waits_at_the_instance_though_that_fell_asleep_meanwhile():
+    async with world(awake=1) as here:
+        request = tag()
+        await here.create(context={"value": "begun"}, request=request)
+        asking = here.store.hold("find_request")
+        wait = until(Until.TAG, match="calm")
+        repeat = asyncio.create_task(here.create(context={"value": "begun"}, request=request, wait=wait))
+        await settle()
+        await here.create("two")
+        asking.set()
+        await settle()
+        await here.send("STOP")
+        assert (await repeat).latest.revision == 2

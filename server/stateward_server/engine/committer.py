@@ -10,8 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from stateward_server.model.ledger import Commit, CommitResult, Committed, Instance, Transition
 from stateward_server.ports.store import Ledger, StoreFault
+
+log = structlog.get_logger()
 
 Publish = Callable[[Instance, Sequence[Transition], int], None]
 """Tell subscribers of committed transitions and the position of the last; none at all: the instance is gone.
@@ -112,7 +116,10 @@ class Committer:
             return
         try:
             results = await self._ledger.apply([commit for commit, _ in taken])
-        except StoreFault as fault:
+        except Exception as fault:
+            # Whatever it is, the next batch may fare better; this loop is everybody's.
+            if not isinstance(fault, StoreFault):
+                log.exception("flush_failed")
             for _, future in taken:
                 if not future.done():
                     future.set_exception(fault)

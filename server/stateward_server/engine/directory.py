@@ -64,7 +64,8 @@ class Directory:
     def remove(self, actor: Actor) -> None:
         if self._by_uid.pop(actor.instance.uid, None) is not None:
             self._by_key.pop(actor.instance.key, None)
-        self._waking.pop(actor.instance.uid, None)
+        for at in (actor.instance.uid, actor.instance.key):
+            self._waking.pop(at, None)
 
     async def _woken(self, at: _At, load: Callable[[], Awaitable[Loaded | None]]) -> Actor | None:
         """Load an instance once for all who want it at the same time."""
@@ -72,7 +73,7 @@ class Directory:
         if pending is None:
             pending = asyncio.ensure_future(self._load(at, load))
             self._waking[at] = pending
-            pending.add_done_callback(lambda _: self._waking.pop(at, None))
+            pending.add_done_callback(lambda done: self._woke(at, done))
         self._wanted[at] += 1
         try:
             return await asyncio.shield(pending)
@@ -81,13 +82,18 @@ class Directory:
             if not self._wanted[at]:
                 del self._wanted[at]
 
+    def _woke(self, at: _At, done: asyncio.Future[Actor | None]) -> None:
+        if self._waking.get(at) is done:
+            del self._waking[at]
+
     async def _load(self, at: _At, load: Callable[[], Awaitable[Loaded | None]]) -> Actor | None:
         loaded = await load()
         if loaded is None:
             return None
         timers = await self._room.timers.timers_of(loaded.instance.uid)
         actor = self._by_uid.get(loaded.instance.uid)  # created, or woken by another way, while this waited
-        if actor is None and at in self._waking:  # or it was deleted while this waited
+        wanted = self._waking.get(at) is asyncio.current_task()  # or it was deleted while this waited
+        if actor is None and wanted:
             actor = Actor(self._room, loaded, timers)
             self.admit(actor)
             if not loaded.last.view.settled:

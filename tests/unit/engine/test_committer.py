@@ -103,3 +103,18 @@ def _flush(pace: _Pace, gathered: int) -> bool:
     held = pace.holds()
     pace.learn(gathered)
     return held
+
+
+async def test_a_batch_that_no_ledger_takes_does_not_end_the_loop():
+    class Nonsense(Flushes):
+        async def apply(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
+            if not self.batches:
+                self.batches.append(0)
+                raise ValueError("due at no representable time")
+            return await super().apply(commits)
+
+    ledger, said = Nonsense(), list[tuple[int, int]]()
+    async with committing(ledger, said) as committer:
+        with pytest.raises(ValueError, match="representable"):
+            await committer.submit(sample_commit(1))
+        assert isinstance(await committer.submit(sample_commit(2)), Committed)
