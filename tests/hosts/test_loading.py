@@ -183,6 +183,51 @@ async def test_a_missing_export_is_named(rig: Rig, source: str, missing: str) ->
     assert (error.reason, error.metadata["export"]) == ("MODULE_EXPORT_MISSING", missing)
 
 
+@pytest.mark.parametrize(
+    ("specifier", "config", "named"),
+    [
+        ("xstate", 'initial: "a", states: { a: { on: { GO: "nowhere" } } }', "nowhere"),
+        ("xstate@5", 'initial: "a", states: { a: { on: { GO: "nowhere" } } }', "nowhere"),
+        ("xstate@4", 'initial: "a", states: { a: { on: { GO: "nowhere" } } }', "nowhere"),
+        ("xstate@5", 'initial: "lost", states: { a: {} }', "lost"),
+        ("xstate@4", 'initial: "lost", states: { a: {} }', "lost"),
+        ("xstate@5", 'initial: "a", states: { a: { initial: "lost", states: { b: {} } } }', "lost"),
+        ("xstate@4", 'initial: "a", states: { a: { initial: "lost", states: { b: {} } } }', "lost"),
+        ("xstate@5", 'type: "parallel", states: { a: { initial: "lost", states: { b: {} } } }', "lost"),
+    ],
+)
+async def test_a_machine_that_no_instance_could_start_is_refused(
+    rig: Rig, specifier: str, config: str, named: str
+) -> None:
+    source = f'import {{ createMachine }} from "{specifier}"; export default createMachine({{ {config} }});'
+
+    error = await refused(rig, ALLOW + source)
+
+    assert error.reason == "MODULE_LOAD_FAILED"
+    assert named in error.message
+
+
+@pytest.mark.parametrize("specifier", ["xstate@4", "xstate@5"])
+async def test_what_is_wrong_with_a_state_that_need_not_be_entered_is_left_to_xstate(
+    rig: Rig, specifier: str
+) -> None:
+    config = 'id: "m", initial: "a", states: { a: { on: { GO: "b" } }, b: { initial: "lost", states: { c: {} } } }'
+    source = f'import {{ createMachine }} from "{specifier}"; export default createMachine({{ {config} }});'
+
+    assert (await inspected(rig, ALLOW + source))[1] == "m"
+
+
+async def test_a_module_that_keeps_the_processor_is_told_how_long_it_may() -> None:
+    rig = Rig(HostLimits(deadline_ms=300))
+    try:
+        error = await refused(rig, V5 + "for (;;);")
+    finally:
+        await rig.pool.close()
+
+    assert error.reason == "MODULE_TIMED_OUT"
+    assert "300 ms" in error.message
+
+
 async def test_a_module_that_does_not_finish_is_given_up() -> None:
     rig = Rig(HostLimits(load_ms=300))
     try:

@@ -29,6 +29,12 @@ _PATIENCE_SECONDS = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)
 """How long the next start waits after so many quick deaths."""
 _RETRY_LOAD_SECONDS = 5.0
 _CAREFUL_SECONDS = 30.0
+_BROKEN_BY = {
+    "TIMED_OUT": "MODULE_TIMED_OUT",
+    "OUT_OF_MEMORY": "MODULE_OUT_OF_MEMORY",
+    "THREW": "MODULE_LOAD_FAILED",
+}
+"""What a module is told that ended its process while it loaded."""
 
 
 class Broken(Exception):
@@ -252,19 +258,17 @@ async def load(process: HostProcess, module: Module, limits: HostLimits) -> tupl
     }
     selectors = [[index, selector_path(text)] for index, text in module.selectors]
     language = "ts" if module.language is Language.TYPESCRIPT else "js"
-    too_slow = Broken("MODULE_TIMED_OUT", f"the module took more than {limits.load_ms} ms to evaluate")
     try:
         async with asyncio.timeout(limits.load_ms / 1000):
             result = await process.request("load", module.source, language, bounds, selectors)
     except TimeoutError:
         process.kill()
-        raise too_slow from None
+        text = f"the module took more than {limits.load_ms} ms to evaluate"
+        raise Broken("MODULE_TIMED_OUT", text) from None
     except Refused as refused:
         raise Broken(refused.reason, refused.message, **refused.metadata) from None
     if isinstance(result, Verdict):
-        if result.kind == "OUT_OF_MEMORY":
-            raise Broken("MODULE_OUT_OF_MEMORY", f"the module was stopped while it loaded: {result.message}")
-        raise too_slow
+        raise Broken(_BROKEN_BY[result.kind], f"the module was stopped while it loaded: {result.message}")
     dialect, machine_id = cast(list[Any], result)
     return str(dialect), str(machine_id)
 

@@ -10,6 +10,7 @@ import { registerHooks, stripTypeScriptTypes } from "node:module";
 import { type Authorisers } from "./authorise.ts";
 import { looksLikeV4 } from "./dialect.ts";
 import { failure } from "./failure.ts";
+import { mustBegin } from "./initial.ts";
 import { notingNames } from "./remote4.ts";
 import { Refusal } from "./types.ts";
 import { type Dialect, vendored, vendoredKey } from "./vendored.ts";
@@ -94,12 +95,13 @@ export class Loader {
       if (typeof exports[name] !== "function") throw missing(name, `a function ${name}`);
     }
     const v5 = typeof machine.getInitialSnapshot === "function" && typeof machine.provide === "function";
-    return {
-      machine,
-      allowRead: exports.allowRead,
-      allowWrite: exports.allowWrite,
-      dialect: v5 ? "v5" : "v4",
-    };
+    const dialect = v5 ? "v5" : "v4";
+    try {
+      mustBegin(machine, dialect);
+    } catch (error) {
+      throw failure(error, this.#name, undefined);
+    }
+    return { machine, allowRead: exports.allowRead, allowWrite: exports.allowWrite, dialect };
   }
 
   #resolve(specifier: string): string {
