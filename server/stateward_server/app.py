@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -47,7 +48,7 @@ from stateward_server.auth.jwks import KeySets
 from stateward_server.auth.revocations import Revocations
 from stateward_server.auth.seal import ProviderKeys
 from stateward_server.auth.secrets import Secrets
-from stateward_server.bootstrap import WayIn, ensure_administrator, prepare, write_profile
+from stateward_server.bootstrap import ADMIN_FILE, WayIn, ensure_administrator, prepare, write_profile
 from stateward_server.catalog.catalog import Machines
 from stateward_server.config import Settings, address, limits_of
 from stateward_server.engine.engine import Engine
@@ -135,6 +136,9 @@ async def serve(settings: Settings) -> None:
         sys.stdout.write(json.dumps({"ready": True, "grpc": server.grpc, "http": server.http}) + "\n")
         sys.stdout.flush()
         log.info("server_ready", grpc=server.grpc, http=server.http, data=str(settings.data))
+        if sys.stderr.isatty():
+            profile = shlex.quote(str(settings.data.absolute() / ADMIN_FILE))
+            sys.stderr.write(f"In another terminal: export STATEWARD_PROFILE={profile}\n")
         await stop.wait()
         log.info("server_draining")
     log.info("server_stopped")

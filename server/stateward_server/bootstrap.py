@@ -23,7 +23,7 @@ from stateward_server.ports.access import Access, Newcomer
 from stateward_server.ports.clock import Clock, Entropy
 
 _KEY_FILE = "server.key"
-_ADMIN_FILE = "admin.json"
+ADMIN_FILE = "admin.json"
 _KEY_BYTES = 32
 _CALLED = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing listens because of this
 
@@ -57,7 +57,7 @@ async def ensure_administrator(
     data: Path, access: Access, secrets: Secrets, clock: Clock, entropy: Entropy
 ) -> Administrator:
     """Return the administrator of this directory, making organisation and credential when there is none."""
-    known = await _known_administrator(_profile(data / _ADMIN_FILE), access, secrets)
+    known = await _known_administrator(_profile(data / ADMIN_FILE), access, secrets)
     if known is not None:
         return known
     orgs = await access.list_orgs("", 1)
@@ -67,11 +67,11 @@ async def ensure_administrator(
     if not orgs:
         anonymous = Anonymous(ProviderKeys(secrets, entropy), entropy)
         await access.create_org(org, user, anonymous.access(org.id, now), None)
-    token = AccessToken(mint("sat", entropy.token_bytes(16)), user.id, _ADMIN_FILE, now)
+    token = AccessToken(mint("sat", entropy.token_bytes(16)), user.id, ADMIN_FILE, now)
     secret = secrets.access_token(token.id)
     owner = Member(org.id, user, Role.OWNER, now)
     await access.put_newcomer(Newcomer(user, token, token_digest(secret)), owner)
-    key = Key(mint("sbk", entropy.token_bytes(16)), org.id, _ADMIN_FILE, tuple(sorted(PRODUCTION)), now)
+    key = Key(mint("sbk", entropy.token_bytes(16)), org.id, ADMIN_FILE, tuple(sorted(PRODUCTION)), now)
     await access.create_key(key, sys.maxsize, None)
     return Administrator(org.id, secret, key.id, secrets.signing_secret(key.id))
 
@@ -103,7 +103,7 @@ def write_profile(data: Path, administrator: Administrator, way_in: WayIn) -> No
         profile["tls"] = {"ca": str(way_in.ca), "server_name": way_in.server_name}
     if way_in.allow_plaintext:
         profile["allow_plaintext"] = True
-    _write_private(data / _ADMIN_FILE, json.dumps(profile, indent=2).encode() + b"\n")
+    _write_private(data / ADMIN_FILE, json.dumps(profile, indent=2).encode() + b"\n")
 
 
 def _reachable(address: str) -> str:

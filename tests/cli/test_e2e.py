@@ -189,6 +189,22 @@ def test_the_token_is_never_shown(data: Path, terminal: Path) -> None:
     assert token not in (data.parent / "log").read_text()
 
 
+def test_a_server_on_a_terminal_says_what_to_enter_in_the_next_one(terminal: Path) -> None:
+    screen, keyboard = os.openpty()
+    words = "stateward serve --data data --grpc 127.0.0.1:0 --http 127.0.0.1:0"
+    shown = b""
+    with subprocess.Popen(words.split(), cwd=terminal, stdout=subprocess.DEVNULL, stderr=keyboard) as server:
+        os.close(keyboard)
+        try:
+            while b"admin.json" not in shown:
+                shown += os.read(screen, 1000)  # an OSError when the server has ended without it
+        finally:
+            server.send_signal(signal.SIGTERM)
+    os.close(screen)
+
+    assert f"export STATEWARD_PROFILE={terminal}/data/admin.json".encode() in shown
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [

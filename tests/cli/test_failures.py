@@ -6,6 +6,7 @@ import json
 import socket
 from pathlib import Path
 
+import click
 import click.testing
 import pytest
 
@@ -23,12 +24,14 @@ def test_a_refusal_names_reason_and_next_step_and_ends_with_1(stateward, fake):
 
     refused = stateward("machines", "get", "toggle")
 
+    hint = "see the machines: stateward machines list; "
+    hint += "or create it: stateward machines create toggle --node FILE"
     assert refused.exit_code == 1
     assert refused.stdout == ""
     assert refused.stderr.splitlines() == [
         "Error: refused as MACHINE_NOT_FOUND",
         "  reason: MACHINE_NOT_FOUND",
-        "  hint: create it: stateward machines create toggle --node FILE",
+        f"  hint: {hint}",
     ]
 
 
@@ -56,6 +59,39 @@ def test_an_authorizer_that_refuses_asks_for_whom_the_user_acts(stateward, fake)
 
     assert refused.exit_code == 1
     assert '--auth-context \'{"sub": "…"}\'' in refused.stderr
+
+
+def test_an_authorizer_that_refuses_those_the_user_acts_for_can_be_asked_why(stateward, fake):
+    named = {"machine": "toggle", "instance": "one"}
+    fake.refusals["CreateInstance"] = ("PERMISSION_DENIED", "REJECTED_BY_MACHINE_AUTHORIZER", named)
+
+    refused = stateward("instances", "create", *INSTANCE, "--auth-context", '{"sid": "two"}')
+
+    hint = refused.stderr.splitlines()[-1]
+    assert "stateward access explain" in hint
+    assert "--machine toggle --instance one" in hint
+
+
+@pytest.mark.parametrize(("details", "told"), [({"import": "node:fs"}, True), ({}, False)])
+def test_only_a_module_that_imports_too_much_is_told_of_bundling(stateward, fake, details, told):
+    fake.refusals["GetMachine"] = ("INVALID_ARGUMENT", "MODULE_LOAD_FAILED", details)
+
+    refused = stateward("machines", "get", "toggle")
+
+    assert ("--node bundles" in refused.stderr) is told
+
+
+def test_a_missing_option_is_answered_with_all_that_are_needed(stateward):
+    wrong = stateward("instances", "send-event", "toggle", "one")
+
+    assert "write stateward instances send-event --machine NAME --instance NAME --event EVENT" in wrong.stderr
+
+
+def test_json_may_be_asked_for_before_the_command_too(stateward, fake):
+    assert json.loads(stateward("--json", "machines", "list").stdout) == {"machines": []}
+
+    fake.refusals["GetMachine"] = ("NOT_FOUND", "MACHINE_NOT_FOUND", {})
+    assert "error" in json.loads(stateward("--json", "machines", "get", "toggle").stderr)
 
 
 def test_a_refusal_of_an_unknown_kind_still_has_a_reason(stateward, fake):
@@ -149,7 +185,7 @@ def test_wrong_usage_ends_with_2_before_anything_is_sent(stateward, fake, words,
 
     assert wrong.exit_code == 2
     assert complaint in wrong.stderr
-    assert "hint: see stateward" in wrong.stderr
+    assert "see stateward" in wrong.stderr.splitlines()[-1]
     assert fake.requests == []
 
 
@@ -168,6 +204,18 @@ def test_two_modules_are_one_too_many(stateward, tmp_path):
 
     assert wrong.exit_code == 2
     assert "not both" in wrong.stderr
+
+
+GROUPS = {(name,): each for name, each in main.commands.items() if isinstance(each, click.Group)}
+
+
+@pytest.mark.parametrize("words", [(), *GROUPS])
+def test_help_names_every_command_and_cuts_no_sentence_off(words):
+    shown = run(*words, "--help").output.splitlines()
+
+    listed = {line.split()[0] for line in shown if line.startswith("  ") and line.strip()}
+    assert set(GROUPS.get(words, main).commands) <= listed
+    assert not any("..." in line for line in shown[1:])
 
 
 def test_a_command_without_words_shows_its_help():

@@ -109,7 +109,5 @@ def test_limits(stateward):
     text = stateward("limits")
     body = json.loads(stateward("limits", "--json").stdout)
 
-    assert text.stdout.splitlines()[1] == (
-        "mailbox  1024 count  Events waiting at one instance  MAILBOX_FULL"
-    )
+    assert text.stdout.splitlines()[1] == ("mailbox  1,024  Events waiting at one instance  MAILBOX_FULL")
     assert body["limits"][0]["value"] == 1024

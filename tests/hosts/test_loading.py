@@ -211,7 +211,9 @@ async def test_a_machine_that_no_instance_could_start_is_refused(
 async def test_what_is_wrong_with_a_state_that_need_not_be_entered_is_left_to_xstate(
     rig: Rig, specifier: str
 ) -> None:
-    config = 'id: "m", initial: "a", states: { a: { on: { GO: "b" } }, b: { initial: "lost", states: { c: {} } } }'
+    config = (
+        'id: "m", initial: "a", states: { a: { on: { GO: "b" } }, b: { initial: "lost", states: { c: {} } } }'
+    )
     source = f'import {{ createMachine }} from "{specifier}"; export default createMachine({{ {config} }});'
 
     assert (await inspected(rig, ALLOW + source))[1] == "m"

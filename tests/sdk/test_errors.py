@@ -134,7 +134,7 @@ async def test_a_code_outside_the_contract_keeps_its_name(server, instance) -> N
 
 async def test_no_server_is_unavailable_and_named(server, instance, sleeps) -> None:
     await server.stop()
-    with pytest.raises(errors.Unavailable, match=f"{server.target} is not available: "):
+    with pytest.raises(errors.Unavailable, match=f"{server.target} is not available: nothing listens at "):
         await instance.get()
     assert len(sleeps.delays) == 3
 

@@ -12,6 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from ._reasons import error_class
+from ._unreachable import words
 from .errors import Code, StatewardError
 
 DOMAIN = "stateward"
@@ -56,10 +57,7 @@ def _without_details(
     match code:
         # We report our own cancellations as such, so this one is a connection that a server dropped.
         case Code.UNAVAILABLE | Code.CANCELLED:
-            code, message = (
-                Code.UNAVAILABLE,
-                f"{target} is not available: {details or 'the connection was lost'}",
-            )
+            code, message = Code.UNAVAILABLE, f"{target} is not available: {words(details)}"
         # What gRPC itself calls internal is a connection that broke under its hands; ours come with details.
         case Code.INTERNAL if details.startswith(_BROKEN):
             code, message = Code.UNAVAILABLE, f"{target} is not available: the connection broke ({details})"

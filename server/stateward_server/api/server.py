@@ -100,7 +100,9 @@ class ApiServer:
                 return self._server.add_insecure_port(address)
             return self._server.add_secure_port(address, credentials_of(certificates))
         except RuntimeError:
-            raise OSError(f"cannot listen on {address}: is another server running?") from None
+            raise OSError(
+                f"cannot listen on {address}: is another server running? Or name another address (grpc)"
+            ) from None
 
     async def start(self) -> None:
         await self._server.start()

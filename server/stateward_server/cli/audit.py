@@ -10,6 +10,7 @@ import click
 from stateward import Role
 from stateward_server.cli import access_shapes as shapes
 from stateward_server.cli import values
+from stateward_server.cli.group import Commands
 from stateward_server.cli.options import auth_context_option, limit_option
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
@@ -21,7 +22,7 @@ KINDS = {
 }
 
 
-@click.group("audit")
+@click.group("audit", cls=Commands)
 def audit() -> None:
     """See who did what to the organisation, and for whom."""
 
@@ -53,7 +54,7 @@ async def list_entries(
     )
 
 
-@click.group("access")
+@click.group("access", cls=Commands)
 def access() -> None:
     """Find out why somebody may or may not do something."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from stateward_server.cli import shapes
+from stateward_server.cli.group import Commands
 from stateward_server.cli.options import instance_option, limit_option, machine_option
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
@@ -14,7 +15,7 @@ letter_option = click.option(
 )
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=Commands)
 def dead_letters() -> None:
     """See what could not be delivered; retry or discard it."""
 

@@ -9,6 +9,7 @@ import click
 from stateward import Mode, Wait
 from stateward_server.cli import shapes, values
 from stateward_server.cli.asking import confirm, yes_option
+from stateward_server.cli.group import Commands
 from stateward_server.cli.options import (
     auth_context_option,
     instance_option,
@@ -21,7 +22,7 @@ from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
 
 
-@click.group()
+@click.group(cls=Commands)
 def instances() -> None:
     """Create instances, send them events, watch them."""
 

@@ -10,6 +10,7 @@ import click
 from stateward import tokens as signing
 from stateward_server.cli import access_shapes as shapes
 from stateward_server.cli import asking, profiles, values
+from stateward_server.cli.group import Commands
 from stateward_server.cli.options import limit_option
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
@@ -20,7 +21,7 @@ ONCE = "The secret is not shown again: keep it where it is safe."
 name_option = click.option("--name", metavar="NAME", default="", help="What to call it.")
 
 
-@click.group("keys")
+@click.group("keys", cls=Commands)
 def keys() -> None:
     """Make, list and revoke keys, which sign tokens for end users."""
 
@@ -77,7 +78,7 @@ async def delete(session: Session, key: str, *, yes: bool) -> None:
     session.output.done(f"Revoked key {key}.", {"key": key, "deleted": True})
 
 
-@click.group("tokens")
+@click.group("tokens", cls=Commands)
 def tokens() -> None:
     """Sign tokens for end users."""
 
@@ -120,7 +121,7 @@ async def generate(session: Session, *, key: str | None, claims: dict[str, Any],
     session.output.done(token, {"token": token, "key": key, "expires_in": int(ttl)})
 
 
-@click.group("access-tokens")
+@click.group("access-tokens", cls=Commands)
 def access_tokens() -> None:
     """Make, list and revoke your own access tokens."""
 

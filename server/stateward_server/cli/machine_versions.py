@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from stateward_server.cli import shapes
+from stateward_server.cli.group import Commands
 from stateward_server.cli.modules import module_options, prepare, upload
 from stateward_server.cli.options import limit_option, machine_option
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
 
 
-@click.group("machine-versions")
+@click.group("machine-versions", cls=Commands)
 def machine_versions() -> None:
     """Upload and list the versions of a machine."""
 
@@ -55,6 +56,11 @@ async def create(
         )
     text = f"Created version {version.id} of machine {machine}{', now current' if make_current else ''}."
     session.output.done(text, {**shapes.version(version), "current": make_current})
+    if not make_current:
+        session.output.note(
+            "New instances do not start with it until you say so: "
+            f"stateward machine-versions make-current --machine {machine} --version {version.id}"
+        )
 
 
 @machine_versions.command("make-current")

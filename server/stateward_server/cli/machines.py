@@ -11,13 +11,14 @@ from stateward import IndexCondition, errors
 from stateward_server.cli import shapes, values
 from stateward_server.cli.asking import confirm, yes_option
 from stateward_server.cli.failure import Failure
+from stateward_server.cli.group import Commands
 from stateward_server.cli.modules import module_options, prepare, upload
 from stateward_server.cli.options import auth_context_option, limit_option, named
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
 
 
-@click.group()
+@click.group(cls=Commands)
 def machines() -> None:
     """Create, list and delete machines."""
 

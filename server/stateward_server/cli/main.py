@@ -17,6 +17,7 @@ import click
 from stateward_server.cli.audit import access, audit
 from stateward_server.cli.dead_letters import dead_letters
 from stateward_server.cli.failure import INTERRUPTED, USAGE, Failure
+from stateward_server.cli.group import Commands
 from stateward_server.cli.instances import instances
 from stateward_server.cli.keys import access_tokens, keys, tokens
 from stateward_server.cli.limits import limits
@@ -30,7 +31,7 @@ from stateward_server.cli.serve import serve
 from stateward_server.cli.upkeep import cancel_timer, pause, resume, timers
 
 
-class Root(click.Group):
+class Root(Commands):
     """A group that ends in our own way."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
@@ -57,9 +58,23 @@ def _report(failure: Failure, words: Sequence[str]) -> int:
 
 
 def _usage(wrong: click.ClickException) -> Failure:
-    ctx = getattr(wrong, "ctx", None)
-    hint = f"see {ctx.command_path} --help" if ctx is not None else "see stateward --help"
+    ctx: click.Context | None = getattr(wrong, "ctx", None)
+    hint = f"see {ctx.command_path if ctx is not None else 'stateward'} --help"
+    if isinstance(wrong, click.MissingParameter) and ctx is not None:
+        hint = f"write {_shortest(ctx)}; {hint}"
     return Failure(wrong.format_message(), reason="USAGE", hint=hint, exit_code=USAGE)
+
+
+def _shortest(ctx: click.Context) -> str:
+    """Write down a command with what it cannot do without."""
+    words = [
+        f"{param.opts[0]} {param.make_metavar(ctx)}"
+        if isinstance(param, click.Option)
+        else param.make_metavar(ctx)
+        for param in ctx.command.params
+        if param.required
+    ]
+    return " ".join([ctx.command_path, *words])
 
 
 _PEM = click.Path(dir_okay=False)
@@ -103,6 +118,7 @@ _PEM = click.Path(dir_okay=False)
     help="The organisation, for people who belong to several; the profile's by default.",
 )
 @click.option("--server-name", metavar="NAME", help="The name that the server's certificate must have.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --json behind a command.")
 def main(**_read_by_the_session: object) -> None:
     """Run XState machines as persistent, real-time gRPC backends.
 
@@ -111,11 +127,15 @@ def main(**_read_by_the_session: object) -> None:
     """
 
 
-for command in (serve, machines, machine_versions, instances, dead_letters, limits):
-    main.add_command(command)
-for command in (login, logout, whoami, orgs, members, invitations):
-    main.add_command(command)
-for command in (keys, tokens, access_tokens, identity_providers, token_providers, audit, access):
-    main.add_command(command)
+main.sections = {
+    "Server": (serve, limits),
+    "Machines": (machines, machine_versions, instances, dead_letters),
+    "You": (login, logout, whoami, access_tokens),
+    "Organisation": (orgs, members, invitations, audit, access),
+    "Your application's users": (keys, tokens, identity_providers, token_providers),
+}
+for commands in main.sections.values():
+    for command in commands:
+        main.add_command(command)
 for command in (pause, resume, timers, cancel_timer):
     instances.add_command(command)

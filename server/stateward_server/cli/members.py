@@ -7,6 +7,7 @@ import click
 from stateward import Role
 from stateward_server.cli import access_shapes as shapes
 from stateward_server.cli import asking
+from stateward_server.cli.group import Commands
 from stateward_server.cli.options import limit_option
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.shapes import second
@@ -20,7 +21,7 @@ role_option = click.option(
 )
 
 
-@click.group("members")
+@click.group("members", cls=Commands)
 def members() -> None:
     """List members, change their roles, remove them."""
 
@@ -64,7 +65,7 @@ async def remove(session: Session, member: str, *, yes: bool) -> None:
     session.output.done(f"Removed {member}.", {"member": member, "removed": True})
 
 
-@click.group("invitations")
+@click.group("invitations", cls=Commands)
 def invitations() -> None:
     """Invite people, and take invitations up."""
 

@@ -8,12 +8,13 @@ from stateward import Org
 from stateward_server.cli import access_shapes as shapes
 from stateward_server.cli import profiles
 from stateward_server.cli.failure import Failure
+from stateward_server.cli.group import Commands
 from stateward_server.cli.options import limit_option
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
 
 
-@click.group("orgs")
+@click.group("orgs", cls=Commands)
 def orgs() -> None:
     """Create and choose organisations; open and close them."""
 

@@ -12,6 +12,7 @@ import click
 from stateward import providers
 from stateward_server.cli import access_shapes as shapes
 from stateward_server.cli import asking, values
+from stateward_server.cli.group import Commands
 from stateward_server.cli.options import limit_option
 from stateward_server.cli.session import Session, client_command
 from stateward_server.cli.take import take
@@ -25,7 +26,7 @@ mapping_option = click.option(
 _SECRET = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
-@click.group("identity-providers")
+@click.group("identity-providers", cls=Commands)
 def identity_providers() -> None:
     """Say whose tokens tell who a user is."""
 
@@ -139,7 +140,7 @@ async def delete_identity_provider(session: Session, provider: str, *, yes: bool
     )
 
 
-@click.group("token-providers")
+@click.group("token-providers", cls=Commands)
 def token_providers() -> None:
     """Say what tokens known users are given."""
 

@@ -16,7 +16,6 @@ _LOG_IN = (
 )
 _CHOOSE = "choose one: stateward orgs list, then stateward orgs use ORG"
 _HINTS = {
-    "MODULE_LOAD_FAILED": "only xstate may stay an import: --node bundles the rest, --file does not",
     "MODULE_EXPORT_MISSING": "a module exports a machine as default, and functions allowRead and allowWrite",
     "MODULE_XSTATE_UNSUPPORTED": "leave xstate an import, as --node does, and the server brings its own copy",
     "TOKEN_INVALID": _LOG_IN,
@@ -34,14 +33,19 @@ _HINTS = {
     "TOKEN_PROVIDER_NOT_FOUND": "see the token providers: stateward token-providers list",
     "ACCESS_TOKEN_NOT_FOUND": "see your access tokens: stateward access-tokens list",
     "ACCESS_FULL": "list them, and delete those that are not needed",
-    "REJECTED_BY_MACHINE_AUTHORIZER": 'say for whom you act: --auth-context \'{{"sub": "…"}}\'',
     "SUBJECT_TOKEN_REJECTED": "bring a fresh token of one of the organisation's identity providers",
     "IDENTITY_PROVIDER_UNAVAILABLE": "run the command again; the server's log says why (key_set_unreadable)",
-    "MACHINE_NOT_FOUND": "create it: stateward machines create {machine} --node FILE",
+    "MACHINE_NOT_FOUND": (
+        "see the machines: stateward machines list; "
+        "or create it: stateward machines create {machine} --node FILE"
+    ),
     "VERSION_NOT_FOUND": "see the versions: stateward machine-versions list --machine {machine}",
-    "INSTANCE_NOT_FOUND": "create it: stateward instances create --machine {machine} --instance {instance}",
-    "MACHINE_EXISTS": "upload to it: stateward machine-versions create --machine NAME --node FILE",
-    "INSTANCE_EXISTS": "look at it with stateward instances get, or choose another name",
+    "INSTANCE_NOT_FOUND": (
+        "see the instances: stateward instances list --machine {machine}; "
+        "or create it: stateward instances create --machine {machine} --instance {instance}"
+    ),
+    "MACHINE_EXISTS": "upload to it: stateward machine-versions create --machine {machine} --node FILE",
+    "INSTANCE_EXISTS": "look at it: stateward instances get --machine {machine} --instance {instance}",
     "NO_CURRENT_VERSION": (
         "upload one: stateward machine-versions create --machine {machine} --node FILE --make-current"
     ),
@@ -66,20 +70,39 @@ _HINTS = {
 }
 
 
-def failure_of(error: errors.StatewardError, *, server: str) -> Failure:
-    """Say what an error of the SDK means to the user; `server` is the address that was called."""
+def failure_of(error: errors.StatewardError, *, server: str, acting: bool) -> Failure:
+    """Say what an error of the SDK means to the user.
+
+    `server` is the address that was called; `acting` tells whether the user has said for whom it was.
+    """
     if isinstance(error, errors.Unavailable | errors.DeadlineExceeded) and not error.reason:
+        why = error.message.removeprefix(f"{server} is not available: ")
         return Failure(
-            f"cannot reach the server at {server}: {error.message}",
+            f"cannot reach the server at {server}: {why}",
             reason=error.code.value,
             hint="start one with: stateward serve --data DIR; or name another profile with --profile",
             exit_code=UNREACHABLE,
         )
-    known = defaultdict(lambda: "NAME", error.metadata)
     return Failure(
         error.message,
         reason=error.reason or error.code.value,
-        hint=_HINTS.get(error.reason, "").format_map(known),
+        hint=_hint(error, acting=acting),
         exit_code=REFUSED,
         details=error.metadata,
     )
+
+
+def _hint(error: errors.StatewardError, *, acting: bool) -> str:
+    match error.reason:
+        case "REJECTED_BY_MACHINE_AUTHORIZER" if not acting:
+            return 'say for whom you act: --auth-context \'{"sub": "…"}\''
+        case "REJECTED_BY_MACHINE_AUTHORIZER":
+            hint = (
+                "ask why: stateward access explain send --event EVENT --role owner "
+                "--machine {machine} --instance {instance} --auth-context JSON"
+            )
+        case "MODULE_LOAD_FAILED" if "import" in error.metadata:
+            return "only xstate may stay an import: --node bundles the rest, --file does not"
+        case reason:
+            hint = _HINTS.get(reason, "")
+    return hint.format_map(defaultdict(lambda: "NAME", error.metadata))

@@ -38,12 +38,22 @@ class Session:
     """One run of a client command."""
 
     def __init__(
-        self, profile: Path | None, output: Output, *, tls: Mapping[str, str | None], org: str | None
+        self,
+        profile: Path | None,
+        output: Output,
+        *,
+        tls: Mapping[str, str | None],
+        org: str | None,
+        acting: bool = False,
     ) -> None:
-        """`tls` and `org` go before what the profile says: any of the names of a `TLS`, and an id."""
+        """`tls` and `org` go before what the profile says: any of the names of a `TLS`, and an id.
+
+        `acting` tells whether the user has said for whom the command is.
+        """
         self.profile = profile.expanduser() if profile else default_place()
         self._tls = {name: value for name, value in tls.items() if value is not None}
         self._org = org
+        self._acting = acting
         self.output = output
 
     @asynccontextmanager
@@ -74,7 +84,7 @@ class Session:
             async with _client(profile) as client:
                 yield client
         except errors.StatewardError as error:
-            raise failure_of(error, server=profile.target) from error
+            raise failure_of(error, server=profile.target, acting=self._acting) from error
 
     def _encryption(self, said: TLS | None) -> TLS | None:
         try:
@@ -119,7 +129,13 @@ def client_command(
     def callback(*args: Any, profile: Path | None, as_json: bool, **options: Any) -> None:
         before = click.get_current_context().find_root().params
         tls = {name: before.get(option) for name, option in _TLS_OPTIONS.items()}
-        session = Session(_chosen(profile), Output(as_json=as_json), tls=tls, org=before.get("org"))
+        session = Session(
+            _chosen(profile),
+            Output(as_json=as_json or before["as_json"]),
+            tls=tls,
+            org=before["org"],
+            acting=options.get("auth_context") is not None,
+        )
         asyncio.run(_run(work(session, *args, **options)))
 
     return callback

@@ -254,7 +254,14 @@ def limit(seen: Limit) -> Document:
 
 
 def limit_row(seen: Limit) -> tuple[str, ...]:
-    return seen.name, f"{seen.value} {seen.unit}", seen.description, seen.reason or "-"
+    match seen.unit:
+        case "ms":
+            amount = f"{seen.value / 1000:,g} s"
+        case "count":
+            amount = f"{seen.value:,}"
+        case unit:
+            amount = f"{seen.value:,} {unit}"
+    return seen.name, amount, seen.description.replace("`", ""), seen.reason or "-"
 
 
 def value(seen: State) -> str:

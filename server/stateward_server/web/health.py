@@ -38,9 +38,10 @@ class HealthServer:
             self._socket.bind((host, port))
             # Whoever reads that the server is ready may come before `run` does.
             self._socket.listen()
-        except OSError:
+        except OSError as error:
             self._socket.close()
-            raise
+            text = f"cannot listen on {host}:{port}: {error.strerror}. Name another address (http)"
+            raise OSError(text) from None
         routes = [Route("/healthz", self._health), Route("/readyz", self._readiness)]
         context = None if certificates is None else certificates.context()
         config = uvicorn.Config(

@@ -43,7 +43,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_MODULE_SYNTAX_ERROR: _ErrorReason.ValueType  # 20
     """The module is not valid JavaScript or TypeScript. Metadata: {"line": "3", "column": "14"}."""
     ERROR_REASON_MODULE_LOAD_FAILED: _ErrorReason.ValueType  # 21
-    """The module threw while it was loaded, or imports what it cannot have."""
+    """The module threw while it was loaded, imports what it cannot have, or has a machine that cannot begin.
+    Metadata, for an import: {"import": "node:fs"}.
+    """
     ERROR_REASON_MODULE_EXPORT_MISSING: _ErrorReason.ValueType  # 22
     """The module lacks a machine as its default export, allowRead or allowWrite. Metadata: {"export": "default"}."""
     ERROR_REASON_MODULE_XSTATE_UNSUPPORTED: _ErrorReason.ValueType  # 23
@@ -197,7 +199,9 @@ ERROR_REASON_EVENT_RESERVED: ErrorReason.ValueType  # 6
 ERROR_REASON_MODULE_SYNTAX_ERROR: ErrorReason.ValueType  # 20
 """The module is not valid JavaScript or TypeScript. Metadata: {"line": "3", "column": "14"}."""
 ERROR_REASON_MODULE_LOAD_FAILED: ErrorReason.ValueType  # 21
-"""The module threw while it was loaded, or imports what it cannot have."""
+"""The module threw while it was loaded, imports what it cannot have, or has a machine that cannot begin.
+Metadata, for an import: {"import": "node:fs"}.
+"""
 ERROR_REASON_MODULE_EXPORT_MISSING: ErrorReason.ValueType  # 22
 """The module lacks a machine as its default export, allowRead or allowWrite. Metadata: {"export": "default"}."""
 ERROR_REASON_MODULE_XSTATE_UNSUPPORTED: ErrorReason.ValueType  # 23

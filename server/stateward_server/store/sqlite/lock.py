@@ -35,7 +35,8 @@ class DirectoryLock:
             os.close(self._file)
             if isinstance(error, BlockingIOError):
                 raise StoreFault(
-                    f"another server (process {owner or 'unknown'}) uses the data directory {directory}"
+                    f"another server (process {owner or 'unknown'}) uses the data directory {directory}: "
+                    "stop it, or name another directory"
                 ) from error
             raise StoreFault(f"the data directory {directory} cannot be locked: {error.strerror}") from error
 
