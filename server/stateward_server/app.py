@@ -218,12 +218,25 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             ready.clear()
             await api.stop_taking()
             hub.drain()
-            await asyncio.gather(api.stop(settings.drain_seconds), engine.drain())
+            await asyncio.gather(
+                api.stop(settings.drain_seconds), _finish(engine, host, settings.drain_seconds)
+            )
             with suppress(StoreFault):  # the log says so
                 await trail.settle()
             for task in ticking:
                 task.cancel()
             web.stop()
+
+
+async def _finish(engine: Engine, host: HostPool, seconds: float) -> None:
+    """Let turns that have begun come to their end; whoever keeps one open too long loses its process."""
+    try:
+        async with asyncio.timeout(seconds):
+            await engine.drain()
+    except TimeoutError:
+        log.warning("hosts_ended_while_draining")
+        await host.close()
+        await engine.drain()
 
 
 def _certificates(settings: Settings, clock: SystemClock) -> Certificates | None:

@@ -9,8 +9,9 @@ import pytest
 from tests.hosts.kit import ALLOW, AUTH, Rig
 
 from stateward_server.model.limits import HostLimits
+from stateward_server.model.names import InstanceUid
 from stateward_server.model.step import Denied, EventInput, Failed, Outcomes, Skipped, Step
-from stateward_server.ports.host import HostLost
+from stateward_server.ports.host import Address, HostLost
 
 V5 = ALLOW + 'import { assign, cancel, createMachine, fromPromise, raise, sendTo } from "xstate@5";\n'
 V4 = ALLOW + 'import { actions, assign, createMachine, spawn } from "xstate@4";\n'
@@ -20,8 +21,8 @@ FOUR = V4 + "const keep = (f) => assign({ x: (context, event) => f(event) });\n"
 
 @pytest.fixture
 async def hasty() -> AsyncIterator[Rig]:
-    """A rig whose processes must answer at once."""
-    rig = Rig(HostLimits(deadline_ms=400, authoriser_ms=200))
+    """A rig whose processes must answer soon: at once would be too much for a busy machine."""
+    rig = Rig(HostLimits(deadline_ms=1_000, authoriser_ms=200))
     yield rig
     await rig.pool.close()
 
@@ -59,6 +60,15 @@ async def test_a_context_that_json_would_change_is_refused(
     assert where in failed.message
     await instance.send("STAY")
     assert instance.context == {"n": 1}
+
+
+async def test_a_creation_with_what_is_no_json_fails_and_hurts_nobody(rig: Rig) -> None:
+    instance = await rig.start(on_go(FIVE, "{ actions: keep(() => 1) }"))
+    # Another machine of the organisation can ask for a child with anything.
+    stillborn = await rig.pool.start(Address(instance.at.version, InstanceUid(9_999)), "two", "no json", AUTH)
+    assert isinstance(stillborn, Failed)
+    await instance.send("GO")
+    assert rig.listener.losses == []
 
 
 async def test_undefined_properties_are_dropped(rig: Rig) -> None:

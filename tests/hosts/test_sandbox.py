@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from deno import find_deno_bin  # type: ignore[import-untyped]  # the package has no stubs
-from tests.hosts.kit import ALLOW, Rig
+from tests.hosts.kit import ALLOW, AUTH, Rig
 
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language, Module
-from stateward_server.model.step import Failed
+from stateward_server.model.step import EventInput, Failed
+from stateward_server.ports.host import HostLost
 
 # Runs an expression as a service and keeps what it gave, or what it threw, in the context.
 PROBE = (
@@ -163,6 +164,51 @@ async def test_patching_globals_hurts_the_patcher_only(rig: Rig) -> None:
     await other.hear()
     assert other.context["got"] == "2"
     assert rig.listener.logs == []
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [("2", "{}"), ("4", "[[1]]"), ("9", '[["t", 1e300, "{}", null]]'), ("10", '"many"')]
+)
+async def test_forging_an_answer_ends_the_process_of_the_forger(rig: Rig, part: str, value: str) -> None:
+    # The one way in: JSON.stringify asks every array how it wants to be written.
+    forge = """
+        Array.prototype.toJSON = function () {
+          if (this[2]?.[0] !== 0) return this;
+          delete Array.prototype.toJSON;
+          const outcome = [...this[2][1][0]];
+          outcome[%s] = %s;
+          return [this[0], 1, [0, [outcome]]];
+        };
+    """
+    instance = await rig.start(
+        ALLOW
+        + 'import { createMachine } from "xstate@5";'
+        + "export default createMachine({ on: { GO: { guard: () => {"
+        + forge % (part, value)
+        + "return true; }, actions: () => {} } } });"
+    )
+    with pytest.raises(HostLost, match="not "):
+        await rig.pool.step(instance.at, 1, [EventInput('{"type":"GO"}', AUTH)], None)
+    assert await rig.listener.next_loss() == instance.at.version
+
+
+async def test_a_console_is_bounded_whatever_the_machine_does_to_mathematics() -> None:
+    rig = Rig(HostLimits(log_lines=3))
+    try:
+        instance = await rig.start(
+            ALLOW
+            + """import { createMachine } from "xstate@5";
+            export default createMachine({ on: { FLOOD: { actions: () => {
+              Math.floor = () => Math.random();
+              Date.now = () => 0;
+              for (let i = 0; i < 1000; i++) console.log(i);
+            } }, MORE: {} } });"""
+        )
+        await instance.send("FLOOD")
+        await instance.send("MORE")
+        assert len(rig.listener.logs) < 200, "three a second, and a word about the rest"
+    finally:
+        await rig.pool.close()
 
 
 async def test_a_hung_up_neighbour_is_not_noticed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -184,6 +185,10 @@ class TestFaults:
             await sqlite.create_machine(sample_machine("\ud800"), None)
         with pytest.raises(StoreFault):
             await sqlite.history(InstanceUid(2**70), 0, 1)
+        unwritable = sample_transition(1)
+        unwritable = replace(unwritable, view=replace(unwritable.view, states=(1, {})))  # type: ignore[arg-type]  # a lie
+        with pytest.raises(StoreFault):
+            await sqlite.apply([replace(sample_commit(), transitions=(unwritable,))])
         assert await sqlite.get_machine(ORG, MACHINE) is not None
 
     async def test_a_version_id_used_twice_is_a_fault(self, sqlite: SqliteStore) -> None:

@@ -27,18 +27,26 @@ def encode(frame: Sequence[object]) -> bytes:
 class FrameReader:
     """Cuts a byte stream into frames, keeping what is incomplete until more comes."""
 
-    __slots__ = ("_limit", "_rest")
+    __slots__ = ("_limit", "_parts", "_size", "_wanted")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._wanted = _HEADER
+        """Bytes it takes to go on; joined only then, so that a large frame is not copied for each part."""
 
     def feed(self, data: bytes) -> list[list[Json]]:
         """Take the next bytes and return the frames they complete. Raises FrameFault."""
-        if self._rest:
-            data = self._rest + data
+        if self._parts:
+            self._parts.append(data)
+            self._size += len(data)
+            if self._size < self._wanted:
+                return []
+            data = b"".join(self._parts)
         frames: list[list[Json]] = []
         start, size = 0, len(data)
+        self._wanted = _HEADER
         view = memoryview(data)
         while size - start >= _HEADER:
             length = int.from_bytes(view[start : start + _HEADER], "little")
@@ -46,10 +54,13 @@ class FrameReader:
                 raise FrameFault(f"a frame of {length} bytes is over the limit of {self._limit}")
             end = start + _HEADER + length
             if end > size:
+                self._wanted = end - start
                 break
             frames.append(_decode(view[start + _HEADER : end]))
             start = end
-        self._rest = data[start:] if start else data
+        rest = data[start:] if start else data
+        self._parts = [rest] if rest else []
+        self._size = len(rest)
         return frames
 
 

@@ -1,4 +1,8 @@
-"""From the model's inputs to frames, and from frames to its outcomes. Raises FrameFault on nonsense."""
+"""From the model's inputs to frames, and from frames to its outcomes. Raises FrameFault on nonsense.
+
+User code shares a process with what writes these frames, and can change every word of them. What gets past
+here is of the types and within the bounds that the model says, so that all of its server may rely on them.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +49,31 @@ from stateward_server.runtime.frames import FrameFault
 Wire: TypeAlias = Any
 """A decoded frame's part: checked by taking it apart, since user code may have had a hand in it."""
 
+REASONS = frozenset(
+    {
+        "CONTEXT_NOT_JSON",
+        "CONTEXT_TOO_LARGE",
+        "EVENT_RESERVED",
+        "EVENT_UNSERIALIZABLE",
+        "INDEX_TOO_LARGE",
+        "MACHINE_LOOPED",
+        "MACHINE_THREW",
+        "MESSAGE_INVALID",
+        "UNKNOWN_EFFECT",
+    }
+)
+"""Why a step fails, as far as a process may say."""
+
 _STATUS = {status.value: status for status in Status}
 _SKIPPED = Skipped()
 _NEED = NeedSnapshot()
+_LONGEST_DELAY = (1 << 53) - 1
+_NAMES = 250_000
+"""Characters of all active states, and of all tags."""
+_CHILDREN = 10_000
+"""More services than the heap of a process has room for."""
+_MESSAGE = 2_001
+"""Characters, the mark of a cut included: what the host itself cuts its messages to."""
 
 
 def input_frame(one: Input) -> list[object]:
@@ -91,13 +117,18 @@ def step_reply(wire: Wire, inputs: Sequence[Input]) -> StepReply:
     try:
         kind = wire[0]
         if kind == 0:
-            # The host takes the inputs in order and may take fewer.
-            return Outcomes(tuple([outcome(one, given) for one, given in zip(wire[1], inputs, strict=False)]))
+            # The host takes the inputs in order and may take fewer, but not none.
+            items = tuple([outcome(one, given) for one, given in zip(wire[1], inputs, strict=False)])
+            if inputs and not items:
+                raise FrameFault("no outcome")
+            return Outcomes(items)
         if kind == 1:
             return _NEED
-        return LostChildren(tuple(map(str, wire[1])))
+        if kind == 2:
+            return LostChildren(_lost(wire, inputs))
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise FrameFault("not a step reply") from error
+    raise FrameFault("not a step reply")
 
 
 def start_reply(wire: Wire) -> Outcome:
@@ -114,16 +145,45 @@ def outcome(wire: Wire, given: Input | None) -> Outcome:
         timers, effects, output, mail, found = rest
         if event is None:
             event = _given_text(given)
-        view = View(value, tuple(states), tuple(tags), public, _STATUS[status], settled)
+        if not (
+            type(event) is type(snapshot) is type(value) is str
+            and type(settled) is bool
+            and type(effects) is int
+            and (public is None or type(public) is str)
+            and (output is None or type(output) is str)
+        ):
+            raise FrameFault("not a step")
+        view = View(value, _names(states), _names(tags), public, _STATUS[status], settled)
         ops = tuple(map(_timer, timers)) if timers else ()
-        entries = frozenset((str(index), str(value)) for index, value in found) if found else NO_ENTRIES
+        entries = frozenset((_text(index), _text(value)) for index, value in found) if found else NO_ENTRIES
         messages = tuple(map(_message, mail)) if mail else ()
         return Step(event, snapshot, view, ops, effects, messages, output, entries)
     if kind == 1:
-        return Denied(wire[1])
+        return Denied(_text(wire[1])[:_MESSAGE])
     if kind == 2:
-        return Failed(*wire[1:])
-    return _SKIPPED
+        _, reason, message, *held = wire
+        if reason not in REASONS:
+            raise FrameFault("not a reason")
+        return Failed(reason, _text(message)[:_MESSAGE], *map(_text, held))
+    if kind == 3:
+        return _SKIPPED
+    raise FrameFault("not an outcome")
+
+
+def _lost(wire: Wire, inputs: Sequence[Input]) -> tuple[str, ...]:
+    """What was lost comes before anything else, once: whoever has just been told cannot be told again."""
+    _, children = wire
+    told = bool(inputs) and isinstance(inputs[0], LostInput)
+    if told or type(children) is not list or not 0 < len(children) <= _CHILDREN:
+        raise FrameFault("not the children that were lost")
+    return tuple(map(_text, children))
+
+
+def _names(wire: Wire) -> tuple[str, ...]:
+    # Joining is the fastest look at the type of each.
+    if type(wire) is not list or len("".join(wire)) + len(wire) > _NAMES:
+        raise FrameFault("not the names of states or tags")
+    return tuple(wire)
 
 
 def _given_text(given: Input | None) -> str:
@@ -134,9 +194,12 @@ def _given_text(given: Input | None) -> str:
 
 def _timer(wire: Wire) -> TimerOp:
     if len(wire) == 1:
-        return CancelTimer(wire[0])
+        return CancelTimer(_text(wire[0]))
     id_, delay, event, target, *to = wire
-    return SetTimer(id_, int(delay), event, target, _ref(*to) if to else None)
+    if type(delay) is not int or not 0 <= delay <= _LONGEST_DELAY:
+        raise FrameFault("not a delay")
+    child = None if target is None else _text(target)
+    return SetTimer(_text(id_), delay, _text(event), child, _ref(*to) if to else None)
 
 
 def _message(wire: Wire) -> Message:
@@ -166,7 +229,7 @@ def _ref(machine: Wire, instance: Wire) -> Ref:
 
 
 def _text(wire: Wire) -> str:
-    """What goes into the outbox as it is must be what its column holds."""
+    """What is stored as it is must be what its column holds."""
     if not isinstance(wire, str):
         raise FrameFault("not a text")
     return wire

@@ -17,6 +17,7 @@ from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import (
     Denied,
     Failed,
+    InboxInput,
     Input,
     Outcome,
     Outcomes,
@@ -103,6 +104,8 @@ class HostPool:
         if self._slots.is_careful(at.version):
             inputs = inputs[:1]
         frames = [input_frame(one) for one in inputs]
+        if any(isinstance(one, InboxInput) for one in inputs):
+            self._listen_again(at)
         try:
             process, result = await self._ask(at, "step", revision, frames, resume_frame(resume))
         except Broken as broken:
@@ -162,6 +165,13 @@ class HostPool:
             process.uids.discard(at.uid)
             process.unsettled.discard(at.uid)
             process.recorded.discard(at.uid)
+            process.announced.discard(at.uid)
+
+    def _listen_again(self, at: Address) -> None:
+        """What the inbox has is about to be asked for, so it may be announced anew."""
+        process = self._slots.ready(at.version)
+        if process is not None:
+            process.announced.discard(at.uid)
 
     def _post(self, at: Address, op: str, *args: object) -> None:
         process = self._slots.ready(at.version)

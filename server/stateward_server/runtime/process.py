@@ -4,7 +4,8 @@ Requests go out in one write per turn of the event loop and are answered in orde
 authoriser made a promise. A process that does not answer in time is killed. If it owed one answer, that
 request gets the blame as a Verdict; if it owed several, any may be to blame (answers leave together, so the
 first that is missing need not be the one it was at), and all learn with HostLost that nothing of theirs
-happened. Knows no versions.
+happened. Neither can user code that has got hold of its voice promise answers for ever, or flood the server
+with what nobody asked for. Knows no versions.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ from stateward_server.runtime.frames import FrameFault, FrameReader, Json, encod
 
 _STDERR_BYTES = 4_000
 _CONNECT_SECONDS = 20
+_NOISE = 1_000
+"""What a process may tell in a second beyond the lines of its console; it bounds itself to much less."""
+_IN_A_ROW = 100
+"""Authorisers that one promised answer may have to wait for: more than a batch has events."""
+_LEVELS = frozenset({"debug", "info", "warning", "error"})
 _OUT_OF_MEMORY = {-signal.SIGTRAP, -signal.SIGABRT, -signal.SIGILL, -signal.SIGSEGV}
 
 
@@ -68,6 +74,8 @@ class HostProcess(asyncio.Protocol):
         """Instances with running services."""
         self.recorded: set[int] = set()
         """Instances with effects that wait for their commit."""
+        self.announced: set[int] = set()
+        """Instances whose inbox has something, which nobody has asked for since it was said."""
         self.used = 0
         self.turn: asyncio.Lock | None = None
         """Held by whoever asks something, when only one at a time may."""
@@ -84,6 +92,10 @@ class HostProcess(asyncio.Protocol):
         self._out: list[bytes] = []
         self._pending: dict[int, Future[Json | Verdict] | None] = {}
         self._promised: dict[int, Future[Json | Verdict] | None] = {}
+        self._due: dict[int, float] = {}
+        """Until when an answer that was promised has to come."""
+        self._second = 0
+        self._told = 0
         self._quiet: Future[None] | None = None
         self._last_id = 0
         self._progress = 0.0
@@ -200,14 +212,25 @@ class HostProcess(asyncio.Protocol):
         """Look now and then whether the process still answers; a timer per request would cost more."""
         seconds = self._limits.deadline_ms / 1000
         self._deadline = None
-        if not self._pending or not self.alive:
+        if not (self._pending or self._promised) or not self.alive:
             return
-        left = self._progress + seconds - self._loop.time()
+        now = self._loop.time()
+        left = self._progress + seconds - now if self._pending else seconds
         if left <= 0:
             busy = f"it kept the processor for more than {self._limits.deadline_ms} ms"
             self.kill(Verdict("TIMED_OUT", busy))
             return
+        if self._due and min(self._due.values()) <= now:
+            self.kill(Verdict("TIMED_OUT", "it never gave an answer that it had promised"))
+            return
         self._deadline = self._loop.call_later(max(left, seconds / 8), self._watch)
+
+    def _promise(self, key: int) -> None:
+        """Let an answer come later: it waits for authorisers, or behind others that do."""
+        if key in self._pending:
+            self._promised[key] = self._pending.pop(key)
+            longest = _IN_A_ROW * self._limits.authoriser_ms + self._limits.deadline_ms
+            self._due[key] = self._loop.time() + longest / 1000
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # The process connects before it loads any code, so whoever comes later is not it.
@@ -239,6 +262,7 @@ class HostProcess(asyncio.Protocol):
             future = self._pending.pop(key)
         elif key in self._promised:
             future = self._promised.pop(key)
+            del self._due[key]
         else:
             raise FrameFault("an answer to no request")
         if future is None or future.done():
@@ -258,19 +282,30 @@ class HostProcess(asyncio.Protocol):
     def _notified(self, frame: list[Json]) -> None:
         kind = frame[1]
         if kind == "later":
-            key = cast(int, frame[2])
-            if key in self._pending:
-                self._promised[key] = self._pending.pop(key)
+            self._promise(cast(int, frame[2]))
             return
         if self.owner is None:
             return
         uid = frame[2]
         known = uid if isinstance(uid, int) and uid in self.uids else None
-        if kind == "inbox":
-            if known is not None:
-                self.owner.inbox(known)
-        elif kind == "log":
-            self.owner.logged(known, str(frame[3]), str(frame[4]))
+        if kind == "inbox" and known is not None and known not in self.announced:
+            self.announced.add(known)
+            self.owner.inbox(known)
+            return
+        self._count()
+        if kind == "log":
+            level, text = str(frame[3]), str(frame[4])[: self._limits.log_bytes + 1]
+            self.owner.logged(known, level if level in _LEVELS else "info", text)
+
+    def _count(self) -> None:
+        """Note that the process told something which it could tell without end. Raises FrameFault."""
+        second = int(self._loop.time())
+        if second != self._second:
+            self._second, self._told = second, 0
+        self._told += 1
+        # Its seconds are not these: twice its lines can come in one.
+        if self._told > 2 * self._limits.log_lines + _NOISE:
+            raise FrameFault("more than a host has to say")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - its exit tells more
         self.kill()

@@ -136,8 +136,14 @@ export class Host {
 
   #start(uid: number, name: string, contextText: string | null, auth: string | null): MaybePromise<Outcome> {
     this.#drop(uid);
+    let context: Record<string, unknown> | undefined;
+    try {
+      // Also what another machine has sent, which may be no JSON at all.
+      if (contextText !== null) context = JSON.parse(contextText);
+    } catch (error) {
+      return failed(error);
+    }
     const instance = this.#open(uid, name);
-    const context = contextText === null ? undefined : JSON.parse(contextText);
     const begin = () => this.#turn(instance, () => instance.gate.begin(context, 1), '{"type":"xstate.init"}');
     if (auth === null) return begin();
     return this.#allowed(ofCreation(name, context), auth, begin);

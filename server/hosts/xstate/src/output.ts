@@ -7,6 +7,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { clean } from "./wire.ts";
 
+const floor = Math.floor;
+
 export const instanceOf = new AsyncLocalStorage<number>();
 
 export type Log = (uid: number | null, level: string, text: string) => void;
@@ -28,7 +30,7 @@ export function bounded(log: Log, bytes: number, lines: number, now: () => numbe
   let used = 0;
   let dropped = 0;
   return (uid, level, text) => {
-    const at = Math.floor(now() / 1000);
+    const at = floor(now() / 1000);
     if (at !== second) {
       if (dropped > 0) {
         log(null, "warning", `${dropped} log lines were left out: more than ${lines} in a second`);

@@ -165,12 +165,25 @@ def _entries_text(items: IndexEntries) -> str:
     return orjson.dumps(sorted(items)).decode()
 
 
-# A machine has few distinct sets of states and tags, and they come by again and again.
-@lru_cache(maxsize=4096)
+# A machine has few distinct sets of states and tags, and they come by again and again. Large ones are not
+# kept: a machine could make up new ones for ever.
+_KEPT = 2_000
+
+
 def _array_text(items: tuple[str, ...]) -> str:
+    small = sum(map(len, items)) + len(items) <= _KEPT
+    return _small_array_text(items) if small else orjson.dumps(items).decode()
+
+
+@lru_cache(maxsize=4096)
+def _small_array_text(items: tuple[str, ...]) -> str:
     return orjson.dumps(items).decode()
 
 
-@lru_cache(maxsize=4096)
 def _array(text: str) -> tuple[str, ...]:
+    return _small_array(text) if len(text) <= _KEPT else tuple(orjson.loads(text))
+
+
+@lru_cache(maxsize=4096)
+def _small_array(text: str) -> tuple[str, ...]:
     return tuple(orjson.loads(text))

@@ -112,7 +112,7 @@ class Writer:
         self._staged.append(staged)
         try:
             await self._database.commit()
-        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+        except (sqlite3.Error, OverflowError, UnicodeError, TypeError) as error:
             raise StoreFault(failing) from error
         return staged.result
 
