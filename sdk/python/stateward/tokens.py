@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import jwt
-
 from ._json import encode_object
+from ._jwt import signed
 
 __all__ = ["AUDIENCE", "sign"]
 
@@ -51,4 +50,4 @@ def sign(
         "exp": now + max(1, int(expires_in)),
         "act": dict(claims),
     }
-    return jwt.encode(payload, key_secret, algorithm="HS256", headers={"kid": key_id})
+    return signed(payload, key_secret, kid=key_id)
