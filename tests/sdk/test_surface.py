@@ -229,6 +229,26 @@ def test_grpc_stays_out_of_the_values() -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "unloaded"),
+    [
+        ("import stateward", {"grpc", "google"}),
+        ("import stateward_server.cli.main", {"grpc", "google", "jwt", "cryptography", "rich"}),
+    ],
+)
+def test_a_program_loads_only_what_it_needs(start: str, unloaded: set[str]) -> None:
+    code = f"{start}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert start.split()[1] in loaded
+    assert not loaded & unloaded
+
+
+def test_an_unknown_name_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="'stateward' has no attribute 'Clients'"):
+        getattr(stateward, "Clients")  # noqa: B009 - mypy knows that it is not there
+
+
+@pytest.mark.parametrize(
     "cls",
     [
         stateward.Client,

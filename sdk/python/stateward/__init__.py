@@ -14,22 +14,14 @@
 
 from __future__ import annotations
 
-from ._audit import Audit
-from ._client import Client
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._credentials import Anonymous, Exchange, TokenFunction
-from ._instance import Instance
-from ._keys import AccessTokens, Keys
-from ._listener import Listener
-from ._machine import Machine
-from ._machine_watch import MachineWatch
-from ._orgs import Invitations, Members, Orgs
 from ._profile import Profile
-from ._providers import IdentityProviders, TokenProviders
 from ._retry import RetryPolicy
-from ._subscription import Subscription
 from ._tls import TLS
 from ._wait import Wait
-from ._watches import Watches
 from .access import (
     AccessExplanation,
     AccessLayer,
@@ -141,6 +133,19 @@ from .state import (
     Update,
     WatchEvent,
 )
+
+if TYPE_CHECKING:
+    from ._audit import Audit
+    from ._client import Client
+    from ._instance import Instance
+    from ._keys import AccessTokens, Keys
+    from ._listener import Listener
+    from ._machine import Machine
+    from ._machine_watch import MachineWatch
+    from ._orgs import Invitations, Members, Orgs
+    from ._providers import IdentityProviders, TokenProviders
+    from ._subscription import Subscription
+    from ._watches import Watches
 
 __all__ = [
     "TLS",
@@ -271,3 +276,31 @@ __all__ = [
     "WatchEvent",
     "Watches",
 ]
+
+# What talks to a server loads gRPC, and comes when it is first asked for: a program that only needs an error,
+# a value or the stubs, or shows its own help, should not wait for that.
+_CONNECTED = {
+    "AccessTokens": "_keys",
+    "Audit": "_audit",
+    "Client": "_client",
+    "IdentityProviders": "_providers",
+    "Instance": "_instance",
+    "Invitations": "_orgs",
+    "Keys": "_keys",
+    "Listener": "_listener",
+    "Machine": "_machine",
+    "MachineWatch": "_machine_watch",
+    "Members": "_orgs",
+    "Orgs": "_orgs",
+    "Subscription": "_subscription",
+    "TokenProviders": "_providers",
+    "Watches": "_watches",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _CONNECTED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f".{_CONNECTED[name]}", __name__), name)
+    globals()[name] = value
+    return value

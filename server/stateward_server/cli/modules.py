@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from stateward import Machine, MachineVersion, errors
+from stateward import MachineVersion, errors
 from stateward_server.cli import bundle, deno, values
 from stateward_server.cli.session import Session
+
+if TYPE_CHECKING:
+    from stateward import Machine
 
 F = TypeVar("F", bound=Callable[..., Any])
 

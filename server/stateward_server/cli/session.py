@@ -2,6 +2,7 @@
 
 `@client_command` turns `async def verb(session, …)` into a click callback. The connection is made when the
 command asks for it, so that a file can be bundled, and a slip found, before there is a server to talk to.
+The client is loaded with it, and named by its package until then: help should come at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from stateward import TLS, Client, Profile, RetryPolicy, errors
+import stateward
+from stateward import TLS, Profile, RetryPolicy, errors
 from stateward_server.cli.failure import USAGE, Failure
 from stateward_server.cli.output import Output
 from stateward_server.cli.profiles import default_place
@@ -57,7 +59,7 @@ class Session:
         self.output = output
 
     @asynccontextmanager
-    async def connect(self, *, naming_org: bool = True) -> AsyncIterator[Client]:
+    async def connect(self, *, naming_org: bool = True) -> AsyncIterator[stateward.Client]:
         """Open a connection as the profile says, and explain whatever goes wrong on it.
 
         `naming_org` is off for calls that are about no organisation: one that is named has to be there.
@@ -78,7 +80,7 @@ class Session:
         return Profile(target, None, self._encryption(tls), allow_plaintext, self._org)
 
     @asynccontextmanager
-    async def reach(self, profile: Profile) -> AsyncIterator[Client]:
+    async def reach(self, profile: Profile) -> AsyncIterator[stateward.Client]:
         """Open a connection like this, and explain whatever goes wrong on it."""
         try:
             async with _client(profile) as client:
@@ -93,9 +95,9 @@ class Session:
             raise Failure(str(wrong), reason="TLS", hint=TLS_HINT, exit_code=USAGE) from wrong
 
 
-def _client(profile: Profile) -> Client:
+def _client(profile: Profile) -> stateward.Client:
     try:
-        return Client.connect(
+        return stateward.Client.connect(
             profile.target,
             org=profile.org,
             token=profile.token,
