@@ -33,6 +33,8 @@ class Settings:
     """Whether to listen without TLS where others can reach it."""
     allow_private_jwks: bool = False
     """Whether key sets of identity providers may be at private addresses, and come over plain HTTP."""
+    allow_machine_ipv6: bool = False
+    """Whether machines may reach IPv6 addresses, also private ones."""
     log_level: str = "info"
     """debug, info, warning or error."""
     log_format: str = "auto"
@@ -68,7 +70,7 @@ _PATHS = {
     "tls_key": "a PEM file",
     "tls_client_ca": "a PEM file",
 }
-_BOOLEANS = frozenset({"allow_plaintext", "allow_private_jwks"})
+_BOOLEANS = frozenset({"allow_machine_ipv6", "allow_plaintext", "allow_private_jwks"})
 _INTEGERS = frozenset(
     {
         "host_processes",
@@ -134,7 +136,7 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         api=ApiLimits(wait_ms=max(ApiLimits().wait_ms, settle_ms)),
         engine=EngineLimits(settle_ms=settle_ms),
-        hosts=HostLimits(processes=settings.host_processes),
+        hosts=HostLimits(processes=settings.host_processes, ipv6=settings.allow_machine_ipv6),
         watch=WatchLimits(send_ms=settings.send_seconds * 1000),
         rates=RateLimits(
             org_per_second=settings.org_requests_per_second,

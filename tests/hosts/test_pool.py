@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ export default createMachine({ context: { n: 0 }, initial: "idle", on: {
 
 
 def small(**bounds: int) -> Rig:
-    return Rig(HostLimits(**bounds))
+    return Rig(replace(HostLimits(), **bounds))
 
 
 async def test_each_version_has_a_process_of_its_own(rig: Rig) -> None:

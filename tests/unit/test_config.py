@@ -46,7 +46,7 @@ def test_every_setting_can_come_from_the_environment(field: object):
         "org_requests_per_second": "7", "key_requests_per_second": "7", "failed_tokens_per_second": "0",
         "open_requests_per_second": "0",
         "tls_cert": "x", "tls_key": "x", "tls_client_ca": "x", "allow_plaintext": "true",
-        "allow_private_jwks": "true",
+        "allow_private_jwks": "true", "allow_machine_ipv6": "true",
     }  # fmt: skip
     name: str = field.name  # type: ignore[attr-defined]  # a field of a data class
     pair: dict[str, str | None] = {"tls_cert": "c", "tls_key": "k"}

@@ -133,6 +133,8 @@ class HostLimits:
     """One line of a console."""
     log_lines: int = 200
     """Lines of one process in a second."""
+    ipv6: bool = False
+    """Whether machines reach IPv6 addresses: private ones too, as only all of them can be denied."""
     frame_bytes: int = 32_000_000
     """One answer of a process; a longer one ends it."""
 

@@ -1,7 +1,8 @@
 """How a host process is started: the sandbox flags, the empty environment, the limits of the kernel.
 
 The process is the wall between tenants: it may read and write nothing but its socket (and gives that up once
-connected), run nothing, import nothing, and reach no private address.
+connected), run nothing, import nothing, and reach no private address. Nor any of IPv6, of which Deno can
+deny no ranges, unless an operator says so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from deno import find_deno_bin  # type: ignore[import-untyped]  # the package ha
 
 from stateward_server.model.limits import HostLimits
 
+_FENCE = Path(__file__).with_name("fence.py")
 BUNDLE = Path(__file__).with_name("xstate") / "dist" / "host.js"
 
 # A name is resolved before the address is checked, so a public name of a private address is refused too.
@@ -40,6 +42,7 @@ _PASSED_ON = ("DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 def arguments(socket: Path, limits: HostLimits) -> list[str]:
     """Return the command line of a process that will connect to `socket`."""
     return [
+        *_fence(limits),
         find_deno_bin(),
         "run",
         "--quiet",
@@ -59,6 +62,13 @@ def arguments(socket: Path, limits: HostLimits) -> list[str]:
         str(BUNDLE),
         str(socket),
     ]
+
+
+def _fence(limits: HostLimits) -> list[str]:
+    if limits.ipv6 or sys.platform != "linux":
+        return []
+    # Without site packages and what the environment says, an interpreter starts in half the time.
+    return [sys.executable, "-I", "-S", "-B", str(_FENCE)]
 
 
 def environment() -> dict[str, str]:
