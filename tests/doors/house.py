@@ -43,7 +43,8 @@ from stateward_server.ports.store import Store
 from stateward_server.store.memory import MemoryStore
 from stateward_server.store.sqlite.store import SqliteStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy, settle
-from stateward_server.testing.fake_host import FakeHost, FakeMachine, Json, Reaction
+from stateward_server.testing.fake_host import FakeHost
+from stateward_server.testing.fake_machine import FakeMachine, Json, Reaction
 from stateward_server.testing.store_samples import sample_newcomer
 from stateward_server.watch.hub import Hub
 from stateward_server.watch.waves import Waves

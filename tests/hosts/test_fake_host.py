@@ -6,7 +6,8 @@ import pytest
 
 from stateward_server.model.names import VersionId
 from stateward_server.ports.host import MachineHost
-from stateward_server.testing.fake_host import FakeHost, SampleMachine
+from stateward_server.testing.fake_host import FakeHost
+from stateward_server.testing.fake_machine import SampleMachine
 from stateward_server.testing.host_listener import RecordingListener
 from stateward_server.testing.host_suite import HostSuite
 

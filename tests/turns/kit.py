@@ -26,7 +26,8 @@ from stateward_server.model.wait import Reply, Until, Wait
 from stateward_server.ports.host import Address, HostLost
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy, settle
-from stateward_server.testing.fake_host import FakeHost, Reaction
+from stateward_server.testing.fake_host import FakeHost
+from stateward_server.testing.fake_machine import Reaction
 from stateward_server.testing.faulty_store import FaultyStore
 
 Json: TypeAlias = dict[str, Any]

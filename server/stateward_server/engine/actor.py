@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import structlog
 
-from stateward_server.engine.alarms import Alarm
 from stateward_server.engine.envelope import Envelope, Errand, Mail, Probe
 from stateward_server.engine.hop import Hop, until_end
 from stateward_server.engine.mailbox import Mailbox
@@ -31,6 +30,7 @@ from stateward_server.engine.refusals import (
 )
 from stateward_server.engine.resting import Resting, is_loss
 from stateward_server.engine.room import Room
+from stateward_server.engine.settling import Settling
 from stateward_server.engine.waiters import Waiters
 from stateward_server.model.errors import Internal, StatewardError
 from stateward_server.model.ledger import Cause, Commit, Committed, Conflict, Repeated, TimerRow, Transition
@@ -78,7 +78,7 @@ class Actor:
         self._running = False
         self._resting = Resting(room.alarms, room.clock, room.limits.retry_ms, self._retry)
         self._hop = Hop(room.host, self.at, loaded.instance.key.name, warm=warm)
-        self._settle: Alarm | None = None
+        self._settling = Settling(room.alarms, room.clock, room.limits.settle_ms, self._settle_limit_passed)
         self._conflicts = 0
 
     @property
@@ -130,15 +130,12 @@ class Actor:
 
     def watch_settling(self) -> None:
         """Give running services until the settle limit, counted from now."""
-        if self._settle is not None:
-            self._settle.cancel()
-            self._settle = None
-        if not self.last.view.settled:
-            due = self._room.clock.now_ms() + self._room.limits.settle_ms
-            self._settle = self._room.alarms.set(due, self._settle_limit_passed)
+        if self.last.view.settled:
+            self._settling.end()
+        else:
+            self._settling.begin()
 
     def _settle_limit_passed(self) -> None:
-        self._settle = None
         log.info("settle_limit_passed", machine=self.instance.key.machine, instance=self.instance.key.name)
         self._room.host.stop_children(self.at)
         if not self.gone:
@@ -292,7 +289,7 @@ class Actor:
                 cause=transition.cause.value,
             )
         self._take_over(commit)
-        if external or self.last.view.settled or self._settle is None:
+        if external or self.last.view.settled or not self._settling:
             self.watch_settling()
         if not held:
             self.chill()
@@ -416,8 +413,7 @@ class Actor:
         self.gone = True
         self._room.host.stop_children(self.at)
         self._room.host.evict(self.at)
-        if self._settle is not None:
-            self._settle.cancel()
+        self._settling.end()
         error = gone(self.instance.key)
         self.waiters.refuse_all(error)
         while self._mailbox:

@@ -4,8 +4,9 @@
         @pytest.fixture
         async def host(self, listener): ...
 
-The version is that of the sample machine (`fake_host.SampleMachine` in Python, `tests/machines/sample.*.ts`
-for XState). Says nothing about processes, limits and dialects; hosts that have them test those.
+The version is that of the sample machine: `fake_machine.SampleMachine` in Python, `sample.*.ts` in
+`tests/machines` for XState. Says nothing about processes, limits and dialects; hosts that have them test
+those.
 """
 
 # ruff: noqa: S101 - these are tests
