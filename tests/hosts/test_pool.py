@@ -18,7 +18,9 @@ from tests.hosts.kit import ALLOW, AUTH, Rig
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.limits import HostLimits
 from stateward_server.model.machine import Language
-from stateward_server.model.step import EventInput, LostChildren, NeedSnapshot, Outcomes
+from stateward_server.model.names import InstanceUid
+from stateward_server.model.step import Denied, EventInput, LostChildren, NeedSnapshot, Outcomes
+from stateward_server.ports.host import Address
 
 MACHINE = (
     ALLOW
@@ -209,3 +211,52 @@ async def test_a_copy_of_xstate_that_does_not_keep_still_is_refused(rig: Rig) ->
     with pytest.raises(InvalidArgument) as caught:
         await rig.pool.inspect(rig.modules[rig.version(source, Language.JAVASCRIPT)])
     assert caught.value.reason == "MODULE_XSTATE_UNSUPPORTED"
+
+
+async def test_a_process_holds_no_more_instances_than_its_heap_has_room_for() -> None:
+    rig = Rig(HostLimits(heap_mb=24))
+    try:
+        version = rig.version(
+            ALLOW
+            + """import { assign, createMachine, fromCallback, sendTo } from "xstate@5";
+            export default createMachine({
+              context: ({ input }) => ({ items: Array.from({ length: input.size }, (_, n) => n) }),
+              on: { MORE: { actions: assign({ items: ({ context }) => [...context.items, 1] }) },
+                TALK: ".talking", PING: { actions: sendTo("kid", { type: "PING" }) }, PONG: ".quiet" },
+              initial: "quiet",
+              states: { quiet: {}, talking: { invoke: { id: "kid", src: fromCallback(
+                ({ sendBack, receive }) => receive(() => sendBack({ type: "PONG" }))) } } },
+            });"""
+        )
+        talking = await rig.instance(version, {"size": 1})
+        await talking.send("TALK")
+        heavy = [await rig.instance(version, {"size": 40_000}) for _ in range(100)]
+        for instance in (*heavy[:3], *heavy[-3:]):
+            await instance.send("MORE")
+            assert len(instance.context["items"]) == 40_001
+        # One with something running is not put away.
+        await talking.send("PING")
+        await talking.hear()
+        assert talking.value == "quiet"
+        assert rig.listener.losses == []
+    finally:
+        await rig.pool.close()
+
+
+@pytest.mark.parametrize("major", ["4", "5"])
+async def test_creations_that_are_refused_leave_nothing_behind(major: str) -> None:
+    rig = Rig(HostLimits(heap_mb=12))
+    try:
+        version = rig.version(
+            f"""import {{ createMachine }} from "xstate@{major}";
+            export const allowRead = () => true;
+            export const allowWrite = ({{ type }}) => type !== "initialization";
+            export default createMachine({{ context: {{}} }});"""
+        )
+        for first in range(1, 5_000, 200):
+            uids = range(first, first + 200)
+            starts = (rig.pool.start(Address(version, InstanceUid(uid)), "one", None, AUTH) for uid in uids)
+            assert {type(outcome) for outcome in await asyncio.gather(*starts)} == {Denied}
+        assert rig.listener.losses == []
+    finally:
+        await rig.pool.close()

@@ -96,6 +96,8 @@ class HostPool:
         outcome = _read(process, start_reply, result)
         if isinstance(outcome, Step):
             _note(process, at.uid, outcome)
+        else:
+            process.uids.discard(at.uid)
         return outcome
 
     async def step(
@@ -136,6 +138,8 @@ class HostPool:
         if process is not None:
             process.recorded.discard(at.uid)
         self._post(at, "abort", revision)
+        if process is not None and revision == 0:
+            process.uids.discard(at.uid)
 
     async def allow_read(
         self, at: Address, revision: int, auth_json: str, resume: Resume | None

@@ -35,6 +35,8 @@ _BROKEN_BY = {
     "THREW": "MODULE_LOAD_FAILED",
 }
 """What a module is told that ended its process while it loaded."""
+_BYTES_PER_CHAR = 12
+"""Of the heap, for each character of the snapshots held in it: most take half of that."""
 
 
 class Broken(Exception):
@@ -255,6 +257,7 @@ async def load(process: HostProcess, module: Module, limits: HostLimits) -> tupl
         "indexValues": limits.index_values,
         "indexValueBytes": limits.index_value_bytes,
         "messages": limits.messages,
+        "heldChars": limits.heap_mb * 1024 * 1024 // _BYTES_PER_CHAR,
     }
     selectors = [[index, selector_path(text)] for index, text in module.selectors]
     language = "ts" if module.language is Language.TYPESCRIPT else "js"

@@ -216,6 +216,10 @@ export class Gate4 implements Gate {
     return stopped;
   }
 
+  get busy(): boolean {
+    return this.#service.children.size > 0;
+  }
+
   dispose(): void {
     this.stopChildren();
     (v4registry as Any).registry.free(this.#service.sessionId);

@@ -244,16 +244,19 @@ export class Gate5 implements Gate {
     };
   }
 
+  get busy(): boolean {
+    return this.#running().length > 0;
+  }
+
   stopChildren(): string[] {
-    const stopped: string[] = [];
-    const children = this.#actor._snapshot.children as Record<string, Any>;
-    for (const id of Object.keys(children)) {
-      const child = children[id];
-      if (!child || child._processingStatus !== RUNNING) continue;
-      stopped.push(id);
-      this.#guarded(`stopping '${id}'`, () => child._stop());
-    }
-    return stopped;
+    const running = this.#running();
+    for (const [id, child] of running) this.#guarded(`stopping '${id}'`, () => child._stop());
+    return running.map(([id]) => id);
+  }
+
+  #running(): [string, Any][] {
+    const children = Object.entries(this.#actor._snapshot.children as Record<string, Any>);
+    return children.filter(([, child]) => child?._processingStatus === RUNNING);
   }
 
   dispose(): void {

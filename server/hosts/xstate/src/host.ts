@@ -13,6 +13,7 @@ import { eventJson } from "./json.ts";
 import { type Loaded } from "./load.ts";
 import { RESERVED } from "./mail.ts";
 import { instanceOf } from "./output.ts";
+import { Shelf } from "./shelf.ts";
 import { reviveRefs4 } from "./ref4.ts";
 import {
   type AnyEvent,
@@ -59,7 +60,7 @@ type Asked =
   | ["creation", name: string, context: string | null];
 
 export class Host {
-  readonly #instances = new Map<number, Instance>();
+  readonly #instances: Shelf;
 
   constructor(
     readonly loaded: Loaded,
@@ -68,6 +69,7 @@ export class Host {
     readonly tell: Tell,
     readonly reply: (f: Frame) => void,
   ) {
+    this.#instances = new Shelf(limits.heldChars);
     if (loaded.dialect === "v5") prepare5(loaded.machine, limits.maxIterations);
   }
 
@@ -145,8 +147,12 @@ export class Host {
     }
     const instance = this.#open(uid, name);
     const begin = () => this.#turn(instance, () => instance.gate.begin(context, 1), '{"type":"xstate.init"}');
-    if (auth === null) return begin();
-    return this.#allowed(ofCreation(name, context), auth, begin);
+    const outcome = auth === null ? begin() : this.#allowed(ofCreation(name, context), auth, begin);
+    const kept = (one: Outcome) => {
+      if (one[0] !== 0) this.#instances.drop(instance); // nobody will ever ask for it
+      return one;
+    };
+    return outcome instanceof Promise ? outcome.then(kept) : kept(outcome);
   }
 
   #step(uid: number, revision: number, inputs: Input[], resume: Resume): MaybePromise<unknown> {
@@ -156,9 +162,11 @@ export class Host {
       if (resume === null) return [NEED];
       instance = this.#open(uid, resume[0]);
       instance.restore(revision, JSON.parse(resume[1]));
+      this.#instances.weigh(instance, resume[1].length);
       const lost = instance.head!.lost;
       if (lost.length > 0 && inputs[0]?.[0] !== LOST) return [LOST_CHILDREN, lost];
     }
+    this.#instances.touch(instance);
     if (inputs[0]?.[0] !== LOST) {
       const stopped = instance.takeUnreported();
       if (stopped.length > 0) return [LOST_CHILDREN, stopped];
@@ -271,6 +279,7 @@ export class Host {
       if (!turn) return SKIPPED;
       const outcome = instance.write(turn, text);
       instance.push(turn, taken);
+      this.#instances.weigh(instance, (outcome[2] as string).length);
       return outcome;
     } catch (error) {
       if (turn) instance.gate.undo(turn);
@@ -322,16 +331,13 @@ export class Host {
     const instance = new Instance(uid, name, this.limits, this.selectors, this.tell, (owner) => {
       return dialect === "v5" ? new Gate5(machine, owner) : new Gate4(machine, owner, old);
     });
-    this.#instances.set(uid, instance);
+    this.#instances.put(instance);
     return instance;
   }
 
   #drop(uid: number): void {
     const instance = this.#instances.get(uid);
-    if (!instance) return;
-    this.#instances.delete(uid);
-    instance.abort(instance.revision);
-    instance.gate.dispose();
+    if (instance) this.#instances.drop(instance);
   }
 }
 

@@ -42,6 +42,8 @@ export class Instance implements Owner {
   /** Whether an authoriser's promise is awaited; whatever comes for the instance meanwhile waits behind it. */
   busy = false;
   readonly waiting: Frame[] = [];
+  /** How much of the process's room it takes. */
+  weight = 0;
   readonly #pending: Pending[] = [];
   #inbox: unknown[] = [];
   #announced = false;
@@ -130,6 +132,12 @@ export class Instance implements Owner {
 
   get quiet(): boolean {
     return this.#inbox.length === 0;
+  }
+
+  /** Whether the ledger knows all that would be forgotten with it, or will be told. */
+  get spare(): boolean {
+    return !this.busy && this.waiting.length === 0 && this.quiet && !this.gate.busy &&
+      !this.#pending.some(({ turn, taken }) => turn.effects > 0 || taken !== undefined);
   }
 
   stopChildren(): void {

@@ -63,6 +63,7 @@ function keepsStill(Machine: Any, dialect: Dialect, old: boolean): boolean {
       indexValues: 0,
       indexValueBytes: 0,
       messages: 0,
+      heldChars: 0,
     },
     deliver() {},
     unheard: [],

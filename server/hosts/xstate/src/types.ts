@@ -69,6 +69,8 @@ export interface Limits {
   indexValueBytes: number;
   /** Messages to other instances in one step. */
   messages: number;
+  /** The snapshots of all instances held at once, in characters of JSON. */
+  heldChars: number;
 }
 
 /** Where an index finds its values: members, positions in arrays, null for all of either. */
@@ -119,6 +121,8 @@ export interface Gate {
   restore(stored: Stored): Head;
   /** Stop every running child; their ids. */
   stopChildren(): string[];
+  /** Whether any child is running. */
+  readonly busy: boolean;
   dispose(): void;
   isRef(value: object): boolean;
   /** What of the snapshot goes beside value, context and children: raw JSON members, each with a leading comma. */
