@@ -173,6 +173,20 @@ async def test_end_users_find_what_they_may_read(server: Server, machine: Machin
             assert await names(user.machine(machine.name), "owner", page_size=2) == found
 
 
+async def test_pages_tell_nothing_of_what_one_may_not_read(
+    server: Server, machine: Machine, wire: Raw
+) -> None:
+    await put(machine, a="ann", b="bob", c="cid")
+    profile = server.profile
+    token = tokens.sign(profile["key_id"], profile["key_secret"], {"sub": "stranger"})
+    request = instance_service_pb2.QueryIndexRequest(
+        parent=f"machines/{machine.name}", index="owner", page_size=1
+    )
+    page = await wire.instances.QueryIndex(request, metadata=(("authorization", f"Bearer {token}"),))
+    # Neither a name, nor that there are more of them: with a comparison, that would give their values away.
+    assert page == instance_service_pb2.QueryIndexResponse()
+
+
 async def test_values_of_indexes_need_a_scope(server: Server, client: Client) -> None:
     machine = await indexed(client)
     async with grpc.aio.insecure_channel(server.grpc) as channel:

@@ -1,16 +1,17 @@
-"""Sealing what must be kept of a secret: AES-256-GCM under a key derived from the server's own.
+"""Sealing under keys derived from the server's own: what is kept of a secret, and what clients carry for us.
 
-A sealed value is one byte for the format, 12 random bytes of nonce, then the ciphertext with its tag. It is
-bound to the place it was made for, so whoever can write the database cannot move it to another organisation
-or provider.
+A kept value is sealed with AES-256-GCM: a byte for the format, 12 random bytes of nonce, the ciphertext and
+its tag. It is bound to the place it was made for, so whoever can write the database cannot move it to another
+organisation or provider.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from stateward_server.auth.secrets import Secrets
 from stateward_server.model.names import OrgId
@@ -22,6 +23,25 @@ _NONCE_BYTES = 12
 
 class SealBroken(Exception):
     """A sealed value was altered or moved, or belongs to another server key."""
+
+
+class Carried:
+    """Seals what a client brings back to us and shall not read: with AES-SIV, the same each time, as text."""
+
+    def __init__(self, key: bytes) -> None:
+        """`key` has 32 bytes."""
+        self._cipher = AESSIV(key)
+
+    def seal(self, body: bytes, place: bytes) -> str:
+        """Return a body of one byte at least, sealed for the place that it is good for."""
+        return urlsafe_b64encode(self._cipher.encrypt(body, [place])).decode()
+
+    def open(self, sealed: str, place: bytes) -> bytes:
+        """Return what was sealed. Raises SealBroken."""
+        try:
+            return self._cipher.decrypt(urlsafe_b64decode(sealed.encode("utf-8", "replace")), [place])
+        except (InvalidTag, ValueError):
+            raise SealBroken("it was not sealed here, or for another place") from None
 
 
 class ProviderKeys:

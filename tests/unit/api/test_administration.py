@@ -71,7 +71,7 @@ async def desk() -> AsyncIterator[Desk]:
         await here.machine("m", busy)
         await here.create("m", "i")
         outcomes = Outcomes(here.store, here.clock)
-        pages = PageTokens(b"key")
+        pages = PageTokens(b"k" * 32)
         query = Query(here.store, here.store, here.store, here.store)
         machines = Machines(here.store, cast("Any", here.host), here.clock, SeededEntropy())
         yield Desk(
