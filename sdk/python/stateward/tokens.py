@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 
 from ._json import encode_object
-from ._jwt import signed
 
 __all__ = ["AUDIENCE", "sign"]
 
@@ -41,6 +40,8 @@ def sign(
     """
     if not expires_in > 0:
         raise ValueError(f"a token needs time to live, got expires_in={expires_in}")
+    import jwt  # noqa: PLC0415 - it loads all of cryptography, which only who signs should wait for
+
     encode_object(claims, "claims")
     now = int(time.time())
     payload = {
@@ -50,4 +51,4 @@ def sign(
         "exp": now + max(1, int(expires_in)),
         "act": dict(claims),
     }
-    return signed(payload, key_secret, kid=key_id)
+    return jwt.encode(payload, key_secret, algorithm="HS256", headers={"kid": key_id})
