@@ -28,8 +28,6 @@ M, I = "machines/{m}", "machines/{m}/instances/one"  # noqa: E741 - they stand i
 NO_VERSION = "machines/{m}/versions/ver_AAAAAAAAAAAAAAAAAAAAAA"
 NOBODY, LONG = "machines/nobody", "x" * 129
 
-LARGE_CLAIMS = json.dumps({"x": "x" * 16_384}).encode()
-
 Case = tuple[str, str, dict[str, Any], str, str]
 """Service and method, request by its fields, reason, and the field that is named, if one is."""
 

@@ -90,7 +90,6 @@ class Wrong:
     reason: str
 
 
-DEEP = "[" * 5000 + "]" * 5000
 EVENTS = {
     "no JSON": Wrong("{type: go}", "INVALID_ARGUMENT", "INVALID_JSON"),
     "nothing": Wrong("", "INVALID_ARGUMENT", "INVALID_JSON"),

@@ -337,7 +337,7 @@ def test_an_unknown_mode_is_refused_at_once(instance) -> None:
         instance.subscribe(mode="all")
 
 
-def test_a_subscription_may_outlive_its_loop(recwarn) -> None:
+def test_a_subscription_may_outlive_its_loop() -> None:
     async def leave_open() -> Subscription:
         from tests.sdk.fakes import FakeServer
 

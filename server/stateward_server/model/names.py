@@ -20,7 +20,6 @@ VersionId = NewType("VersionId", str)
 InstanceUid = NewType("InstanceUid", int)
 """The ledger's own number of an instance: never reused, never shown."""
 
-NAME_PATTERN = r"^[a-zA-Z0-9_-]{1,128}$"
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ID = re.compile(r"(org|ver|sbk)_[A-Za-z0-9_-]{22}")
 

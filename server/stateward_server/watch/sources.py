@@ -7,14 +7,10 @@ from dataclasses import dataclass
 
 from stateward_server.model.errors import OutOfRange, ResourceExhausted
 from stateward_server.model.ledger import InstanceKey
-from stateward_server.model.step import View
 from stateward_server.ports.store import ChangeLog, Ledger, Loaded, StoreIdentity
 from stateward_server.watch.hub import Hub
 from stateward_server.watch.readers import Readers
 from stateward_server.watch.tokens import ResumeTokens
-
-FRAME = 500_000
-"""Characters of the states in one frame that has more than one: clients take messages of 4 MiB."""
 
 Read = Callable[[InstanceKey, str], Awaitable[Loaded]]
 """Return the last committed state to a caller with these claims, or raise."""
@@ -31,11 +27,6 @@ class Sources:
     read: Read
     readers: Readers
     tokens: ResumeTokens
-
-
-def size_of(view: View) -> int:
-    """Return how many characters a state takes in a frame, roughly."""
-    return len(view.value_json) + len(view.public_json or "") + sum(map(len, (*view.states, *view.tags)))
 
 
 def diverged(what: str) -> OutOfRange:
