@@ -6,16 +6,12 @@ limits_docs.py --check   fail if it is not
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+from generated_docs import main
 from stateward_server.config import Settings, limits_of
 from stateward_server.model.published import Limit, Unit, published
-
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
-BEGIN = "<!-- limits: written by scripts/limits_docs.py -->\n"
-END = "<!-- end of limits -->\n"
 
 
 def rendered() -> str:
@@ -43,30 +39,5 @@ def beyond(limit: Limit) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def updated(page: str) -> str:
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"limits_docs: {PAGE.name} lacks its markers")
-    return f"{before}{begin}\n{rendered()}\n\n{end}{after}"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if something would change")
-    check = parser.parse_args().check
-    page = PAGE.read_text(encoding="utf-8")
-    wanted = updated(page)
-    if page == wanted:
-        return 0
-    if check:
-        print("limits_docs: docs/limits.md is out of date; run scripts/limits_docs.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("limits_docs", "limits", rendered, __doc__))
