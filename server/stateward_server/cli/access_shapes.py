@@ -16,17 +16,10 @@ from stateward import (
     Org,
     TokenProviderInfo,
 )
+from stateward_server.cli.output import Listing
 from stateward_server.cli.shapes import Document, Facts, compact, second, timestamp
 
-ORG_COLUMNS = ("ORG", "NAME", "ROLE", "ANONYMOUS", "CREATED", "CURRENT")
-MEMBER_COLUMNS = ("MEMBER", "NAME", "ROLE", "JOINED")
-INVITATION_COLUMNS = ("INVITATION", "ROLE", "NOTE", "CREATED", "EXPIRES")
-KEY_COLUMNS = ("KEY", "NAME", "SCOPES", "CREATED")
-IDENTITY_PROVIDER_COLUMNS = ("PROVIDER", "ISSUER", "AUDIENCE", "ALGORITHMS", "KEYS", "CREATED")
-TOKEN_PROVIDER_COLUMNS = ("SERVICE", "KEY", "MAPPING", "CREATED")
-AUDIT_COLUMNS = ("TIME", "SUBJECT", "METHOD", "RESOURCE", "FOR", "PEER", "OUTCOME")
 LAYER_COLUMNS = ("LAYER", "VERDICT", "REASON", "WHY")
-ACCESS_TOKEN_COLUMNS = ("TOKEN", "NAME", "CREATED", "CURRENT")
 
 
 def identity(me: Identity) -> Document:
@@ -219,3 +212,38 @@ def conclusion(seen: AccessExplanation) -> str:
     if first is None:
         return "Nothing refuses the call, but not every layer could be asked."
     return f"The call would be refused by the layer {first.layer!r} with {first.reason}."
+
+
+ACCESS_TOKENS = Listing(
+    "access_tokens", ("TOKEN", "NAME", "CREATED", "CURRENT"), access_token, access_token_row
+)
+AUDIT_ENTRIES = Listing(
+    "audit_entries",
+    ("TIME", "SUBJECT", "METHOD", "RESOURCE", "FOR", "PEER", "OUTCOME"),
+    audit_entry,
+    audit_row,
+)
+IDENTITY_PROVIDERS = Listing(
+    "identity_providers",
+    ("PROVIDER", "ISSUER", "AUDIENCE", "ALGORITHMS", "KEYS", "CREATED"),
+    identity_provider,
+    identity_provider_row,
+)
+INVITATIONS = Listing(
+    "invitations", ("INVITATION", "ROLE", "NOTE", "CREATED", "EXPIRES"), invitation, invitation_row
+)
+KEYS = Listing("keys", ("KEY", "NAME", "SCOPES", "CREATED"), key, key_row)
+MEMBERS = Listing("members", ("MEMBER", "NAME", "ROLE", "JOINED"), member, member_row)
+TOKEN_PROVIDERS = Listing(
+    "token_providers", ("SERVICE", "KEY", "MAPPING", "CREATED"), token_provider, token_provider_row
+)
+
+
+def orgs(current: str | None) -> Listing[Org]:
+    """Return how organisations are listed of which `current` is the one that is worked in."""
+    return Listing(
+        "orgs",
+        ("ORG", "NAME", "ROLE", "ANONYMOUS", "CREATED", "CURRENT"),
+        lambda seen: {**org(seen), "current": seen.id == current},
+        lambda seen: (*org_row(seen), "*" if seen.id == current else ""),
+    )

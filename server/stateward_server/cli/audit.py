@@ -46,10 +46,8 @@ async def list_entries(
     async with session.connect() as client:
         found = await take(client.audit.list(subject=subject, method=method, start=start), limit)
     session.output.listing(
-        "audit_entries",
-        [shapes.audit_entry(each) for each in found],
-        shapes.AUDIT_COLUMNS,
-        [shapes.audit_row(each) for each in found],
+        shapes.AUDIT_ENTRIES,
+        found,
         empty="There are no such entries.",
     )
 
@@ -123,7 +121,5 @@ async def explain(
     if session.output.as_json:
         session.output.document(shapes.explanation(found))
         return
-    session.output.listing(
-        "layers", [], shapes.LAYER_COLUMNS, [shapes.layer_row(each) for each in found.layers], empty=""
-    )
+    session.output.table(shapes.LAYER_COLUMNS, [shapes.layer_row(each) for each in found.layers])
     session.output.line(shapes.conclusion(found))

@@ -32,10 +32,8 @@ async def list_(session: Session, machine: str, *, instance: str | None, limit: 
         letters = owner.dead_letters() if instance is None else owner.instance(instance).dead_letters()
         found = await take(letters, limit)
     session.output.listing(
-        "dead_letters",
-        [shapes.letter(each) for each in found],
-        shapes.LETTER_COLUMNS,
-        [shapes.letter_row(each) for each in found],
+        shapes.DEAD_LETTERS,
+        found,
         empty="There are no dead letters.",
     )
 

@@ -140,10 +140,8 @@ async def list_(session: Session, machine: str, *, limit: int | None) -> None:
     async with session.connect() as client:
         found = await take(client.machine(machine).instances(), limit)
     session.output.listing(
-        "instances",
-        [shapes.instance(info) for info in found],
-        shapes.INSTANCE_COLUMNS,
-        [shapes.instance_row(info) for info in found],
+        shapes.INSTANCES,
+        found,
         empty=f"Machine {machine} has no instances yet.",
     )
 
@@ -169,10 +167,8 @@ async def query(
         entries = client.machine(machine).query(name, comparison, value, descending=descending)
         found = await take(entries, limit)
     session.output.listing(
-        "entries",
-        [shapes.entry(each) for each in found],
-        shapes.ENTRY_COLUMNS,
-        [shapes.entry_row(each) for each in found],
+        shapes.ENTRIES,
+        found,
         empty=f"No instance has such a value in index {name}.",
     )
 
@@ -223,10 +219,8 @@ async def list_transitions(session: Session, machine: str, instance: str, *, lim
     async with session.connect() as client:
         found = await take(client.machine(machine).instance(instance).transitions(), limit)
     session.output.listing(
-        "transitions",
-        [shapes.transition(step) for step in found],
-        shapes.TRANSITION_COLUMNS,
-        [shapes.transition_row(step) for step in found],
+        shapes.TRANSITIONS,
+        found,
         empty=f"Instance {instance} has no transitions.",
     )
 

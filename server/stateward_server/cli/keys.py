@@ -58,10 +58,8 @@ async def list_keys(session: Session, limit: int | None) -> None:
     async with session.connect() as client:
         found = await take(client.keys.list(), limit)
     session.output.listing(
-        "keys",
-        [shapes.key(each) for each in found],
-        shapes.KEY_COLUMNS,
-        [shapes.key_row(each) for each in found],
+        shapes.KEYS,
+        found,
         empty="There are no keys. Make one: stateward keys create --use production",
     )
 
@@ -148,10 +146,8 @@ async def list_access_tokens(session: Session, limit: int | None) -> None:
     async with session.connect(naming_org=False) as client:
         found = await take(client.access_tokens.list(), limit)
     session.output.listing(
-        "access_tokens",
-        [shapes.access_token(each) for each in found],
-        shapes.ACCESS_TOKEN_COLUMNS,
-        [shapes.access_token_row(each) for each in found],
+        shapes.ACCESS_TOKENS,
+        found,
         empty="You have no access tokens.",
     )
 

@@ -15,9 +15,7 @@ async def limits(session: Session) -> None:
     async with session.connect() as client:
         found = (await client.limits()).values()
     session.output.listing(
-        "limits",
-        [shapes.limit(each) for each in found],
-        shapes.LIMIT_COLUMNS,
-        [shapes.limit_row(each) for each in found],
+        shapes.LIMITS,
+        found,
         empty="The server tells no limits.",
     )

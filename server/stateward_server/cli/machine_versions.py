@@ -84,9 +84,7 @@ async def list_(session: Session, machine: str, limit: int | None) -> None:
         current = (await client.machine(machine).get()).current_version
         found = await take(client.machine(machine).versions(), limit)
     session.output.listing(
-        "machine_versions",
-        [{**shapes.version(info), "current": info.id == current} for info in found],
-        shapes.VERSION_COLUMNS,
-        [(*shapes.version_row(info), "*" if info.id == current else "") for info in found],
+        shapes.versions(current),
+        found,
         empty=f"Machine {machine} has no versions yet.",
     )

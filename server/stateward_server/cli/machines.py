@@ -99,10 +99,8 @@ async def list_(session: Session, limit: int | None) -> None:
     async with session.connect() as client:
         found = await take(client.machines(), limit)
     session.output.listing(
-        "machines",
-        [shapes.machine(info) for info in found],
-        shapes.MACHINE_COLUMNS,
-        [shapes.machine_row(info) for info in found],
+        shapes.MACHINES,
+        found,
         empty="There are no machines yet. Create one: stateward machines create NAME --node FILE",
     )
 

@@ -34,10 +34,8 @@ async def list_members(session: Session, limit: int | None) -> None:
     async with session.connect() as client:
         found = await take(client.members.list(), limit)
     session.output.listing(
-        "members",
-        [shapes.member(each) for each in found],
-        shapes.MEMBER_COLUMNS,
-        [shapes.member_row(each) for each in found],
+        shapes.MEMBERS,
+        found,
         empty="The organisation has no members.",
     )
 
@@ -105,10 +103,8 @@ async def list_invitations(session: Session, limit: int | None) -> None:
     async with session.connect() as client:
         found = await take(client.invitations.list(), limit)
     session.output.listing(
-        "invitations",
-        [shapes.invitation(each) for each in found],
-        shapes.INVITATION_COLUMNS,
-        [shapes.invitation_row(each) for each in found],
+        shapes.INVITATIONS,
+        found,
         empty="There are no invitations. Make one: stateward invitations create --role ROLE",
     )
 

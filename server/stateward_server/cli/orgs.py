@@ -40,10 +40,8 @@ async def list_(session: Session, limit: int | None) -> None:
         found = await take(client.orgs.list(), limit)
     current = session.org
     session.output.listing(
-        "orgs",
-        [{**shapes.org(each), "current": each.id == current} for each in found],
-        shapes.ORG_COLUMNS,
-        [(*shapes.org_row(each), "*" if each.id == current else "") for each in found],
+        shapes.orgs(current),
+        found,
         empty="You belong to no organisation. Create one: stateward orgs create NAME",
     )
 

@@ -9,13 +9,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import click
 
+T = TypeVar("T")
+
 # Ids stay whole on a narrow terminal, to be copied; everything else folds.
 _WHOLE = {"VERSION", "CURRENT VERSION", "ORG", "MEMBER", "INVITATION", "KEY", "PROVIDER", "TOKEN"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """How things of one kind are listed."""
+
+    name: str
+    """The member of the JSON document that holds them."""
+    columns: Sequence[str]
+    document: Callable[[T], Mapping[str, object]]
+    row: Callable[[T], Sequence[str]]
 
 
 class Output:
@@ -29,21 +44,18 @@ class Output:
         click.echo(json.dumps(body, ensure_ascii=False))
         sys.stdout.flush()
 
-    def listing(
-        self,
-        name: str,
-        documents: Sequence[Mapping[str, object]],
-        columns: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        *,
-        empty: str,
-    ) -> None:
+    def listing(self, kind: Listing[T], found: Collection[T], *, empty: str) -> None:
         """Write a list; `empty` is what to tell a person when there is nothing in it."""
         if self.as_json:
-            self.document({name: documents})
-        elif not rows:
+            self.document({kind.name: [kind.document(each) for each in found]})
+        elif found:
+            self.table(kind.columns, [kind.row(each) for each in found])
+        else:
             self.note(empty)
-        elif sys.stdout.isatty():
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write rows for people."""
+        if sys.stdout.isatty():
             _rich_table(columns, rows)
         else:
             _plain_table(columns, rows)

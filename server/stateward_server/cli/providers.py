@@ -118,10 +118,8 @@ async def list_identity_providers(session: Session, limit: int | None) -> None:
     async with session.connect() as client:
         found = await take(client.identity_providers.list(), limit)
     session.output.listing(
-        "identity_providers",
-        [shapes.identity_provider(each) for each in found],
-        shapes.IDENTITY_PROVIDER_COLUMNS,
-        [shapes.identity_provider_row(each) for each in found],
+        shapes.IDENTITY_PROVIDERS,
+        found,
         empty="There are no identity providers.",
     )
 
@@ -170,10 +168,8 @@ async def list_token_providers(session: Session, limit: int | None) -> None:
     async with session.connect() as client:
         found = await take(client.token_providers.list(), limit)
     session.output.listing(
-        "token_providers",
-        [shapes.token_provider(each) for each in found],
-        shapes.TOKEN_PROVIDER_COLUMNS,
-        [shapes.token_provider_row(each) for each in found],
+        shapes.TOKEN_PROVIDERS,
+        found,
         empty="There are no token providers. Make one: stateward token-providers put SERVICE --key ID",
     )
 

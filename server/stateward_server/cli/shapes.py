@@ -26,18 +26,10 @@ from stateward import (
     Transition,
     Update,
 )
+from stateward_server.cli.output import Listing
 
 Document = dict[str, object]
 Facts = list[tuple[str, str]]
-
-MACHINE_COLUMNS = ("MACHINE", "CURRENT VERSION", "CREATED")
-VERSION_COLUMNS = ("VERSION", "XSTATE", "SIZE", "CLIENT INFO", "CREATED", "CURRENT")
-INSTANCE_COLUMNS = ("INSTANCE", "REVISION", "STATUS", "VERSION", "CREATED")
-ENTRY_COLUMNS = ("VALUE", *INSTANCE_COLUMNS)
-TIMER_COLUMNS = ("TIMER", "DUE", "EVENT", "TARGET")
-LETTER_COLUMNS = ("ID", "INSTANCE", "KIND", "ABOUT", "TARGET", "REASON", "ATTEMPTS", "CREATED")
-LIMIT_COLUMNS = ("NAME", "LIMIT", "WHAT", "REASON")
-TRANSITION_COLUMNS = ("REVISION", "TIME", "CAUSE", "EVENT", "STATE", "PUBLIC CONTEXT")
 
 
 def machine(info: MachineInfo) -> Document:
@@ -297,3 +289,34 @@ def second(time: datetime) -> str:
 def timestamp(time: datetime) -> str:
     """Write a time for programs: RFC 3339, in UTC."""
     return time.isoformat().replace("+00:00", "Z")
+
+
+INSTANCES = Listing(
+    "instances", ("INSTANCE", "REVISION", "STATUS", "VERSION", "CREATED"), instance, instance_row
+)
+DEAD_LETTERS = Listing(
+    "dead_letters",
+    ("ID", "INSTANCE", "KIND", "ABOUT", "TARGET", "REASON", "ATTEMPTS", "CREATED"),
+    letter,
+    letter_row,
+)
+ENTRIES = Listing("entries", ("VALUE", *INSTANCES.columns), entry, entry_row)
+LIMITS = Listing("limits", ("NAME", "LIMIT", "WHAT", "REASON"), limit, limit_row)
+MACHINES = Listing("machines", ("MACHINE", "CURRENT VERSION", "CREATED"), machine, machine_row)
+TIMERS = Listing("timers", ("TIMER", "DUE", "EVENT", "TARGET"), timer, timer_row)
+TRANSITIONS = Listing(
+    "transitions",
+    ("REVISION", "TIME", "CAUSE", "EVENT", "STATE", "PUBLIC CONTEXT"),
+    transition,
+    transition_row,
+)
+
+
+def versions(current: str | None) -> Listing[MachineVersion]:
+    """Return how versions are listed of which `current` is the current one."""
+    return Listing(
+        "machine_versions",
+        ("VERSION", "XSTATE", "SIZE", "CLIENT INFO", "CREATED", "CURRENT"),
+        lambda info: {**version(info), "current": info.id == current},
+        lambda info: (*version_row(info), "*" if info.id == current else ""),
+    )

@@ -46,10 +46,8 @@ async def timers(session: Session, machine: str, instance: str, *, limit: int | 
     async with session.connect() as client:
         found = await take(client.machine(machine).instance(instance).timers(), limit)
     session.output.listing(
-        "timers",
-        [shapes.timer(each) for each in found],
-        shapes.TIMER_COLUMNS,
-        [shapes.timer_row(each) for each in found],
+        shapes.TIMERS,
+        found,
         empty=f"Instance {instance} has no pending timers.",
     )
 
