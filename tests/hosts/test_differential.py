@@ -10,9 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from deno import find_deno_bin  # type: ignore[import-untyped]  # the package has no stubs
+from tests.machines.native import deno
 
-ROOT = Path(__file__).parent.parent.parent
 PROGRAM = Path(__file__).parent / "differential" / "main.ts"
 CHARTS = 80
 EVENTS = 30
@@ -21,20 +20,7 @@ EVENTS = 30
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["v5", "v4", "v4-predictable"])
 def test_a_random_chart_runs_as_the_library_runs_it(variant: str) -> None:
-    command = [
-        find_deno_bin(),
-        "run",
-        "--quiet",
-        "--no-prompt",
-        "--frozen",
-        f"--config={ROOT / 'server' / 'hosts' / 'xstate' / 'deno.json'}",
-        "--allow-env=NODE_ENV",
-        str(PROGRAM),
-        variant,
-        "1",
-        str(CHARTS),
-        str(EVENTS),
-    ]
+    command = deno(PROGRAM, variant, "1", str(CHARTS), str(EVENTS))
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=55)
     assert done.stdout, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])

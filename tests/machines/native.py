@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from deno import find_deno_bin  # type: ignore[import-untyped]  # the package has no stubs
 from tests.machines.kit import ROOT
 
-COMMAND = (
-    find_deno_bin(),
-    "run",
-    "--quiet",
-    "--no-prompt",
-    "--frozen",
-    f"--config={ROOT / 'server' / 'hosts' / 'xstate' / 'deno.json'}",
-    "--allow-env=NODE_ENV",
-    str(ROOT / "tests" / "machines" / "native.ts"),
-)
+
+def deno(program: Path, *arguments: str) -> list[str]:
+    """Return the command that runs a program of the tests with the libraries of the host."""
+    config = ROOT / "server" / "hosts" / "xstate" / "deno.json"
+    options = ["--quiet", "--no-prompt", "--frozen", f"--config={config}", "--allow-env=NODE_ENV"]
+    return [find_deno_bin(), "run", *options, str(program), *arguments]
 
 
 class Native:
     """The library, with a clock that is told."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = deno(ROOT / "tests" / "machines" / "native.ts")
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def play(self, source: str, script: list[list[Any]]) -> list[str]:
         """Return what `trace` returns for the same script here."""

@@ -55,6 +55,14 @@ def child(context: Json, event: Json) -> Move:
             return Move(context)
 
 
+async def correspondents(here: World, receiver: React | Script = log) -> None:
+    """Make from/f, which passes events on to to/t."""
+    await here.machine("from", sender(Ref("to", "t")))
+    await here.machine("to", receiver)
+    await here.create("to", "t")
+    await here.create("from", "f")
+
+
 async def test_message_reaches_its_target_with_the_sender_as_auth_context():
     seen: list[Json] = []
 
@@ -63,10 +71,7 @@ async def test_message_reaches_its_target_with_the_sender_as_auth_context():
         return True
 
     async with world() as here:
-        await here.machine("from", sender(Ref("to", "t")))
-        await here.machine("to", Script(log, allow))
-        await here.create("to", "t")
-        await here.create("from", "f")
+        await correspondents(here, Script(log, allow))
         await here.send("from", "f", "GO")
         await here.rest()
         assert await here.got("to", "t") == [{"type": "GO", "n": 1}]
@@ -107,10 +112,7 @@ async def test_more_than_memory_holds_arrives_in_order():
 
 async def test_message_is_durable_before_it_is_sent_and_survives_a_restart():
     async with world() as here:
-        await here.machine("from", sender(Ref("to", "t")))
-        await here.machine("to", log)
-        await here.create("to", "t")
-        await here.create("from", "f")
+        await correspondents(here)
         here.engine._relay.stop()
         await here.send("from", "f", "GO")
         await here.rest()
@@ -124,10 +126,7 @@ async def test_message_is_durable_before_it_is_sent_and_survives_a_restart():
 
 async def test_lost_acknowledgement_does_not_repeat_the_event():
     async with world() as here:
-        await here.machine("from", sender(Ref("to", "t")))
-        await here.machine("to", log)
-        await here.create("to", "t")
-        await here.create("from", "f")
+        await correspondents(here)
         await here.send("from", "f", "GO")
         for _ in range(3):
             await here.rest(0)
@@ -143,10 +142,7 @@ async def test_unacknowledged_parcels_are_tried_again_when_the_store_recovers():
     async with world() as first:
         faulty = FaultyStore(first.store)
     async with world(first, faulty.store) as here:
-        await here.machine("from", sender(Ref("to", "t")))
-        await here.machine("to", log)
-        await here.create("to", "t")
-        await here.create("from", "f")
+        await correspondents(here)
         faulty.fail("acknowledge")
         faulty.fail("owed_after")
         await here.send("from", "f", "GO")
@@ -159,10 +155,7 @@ async def test_sender_that_repeats_a_turn_after_a_store_fault_sends_once():
     async with world() as first:
         faulty = FaultyStore(first.store)
     async with world(first, faulty.store) as here:
-        await here.machine("from", sender(Ref("to", "t")))
-        await here.machine("to", log)
-        await here.create("to", "t")
-        await here.create("from", "f")
+        await correspondents(here)
         faulty.fail("apply", Point.BEFORE)
         with pytest.raises(Exception, match="could not write"):
             await here.send("from", "f", "GO")
@@ -173,10 +166,7 @@ async def test_sender_that_repeats_a_turn_after_a_store_fault_sends_once():
 
 async def test_a_receiver_that_refuses_is_not_asked_again():
     async with world() as here:
-        await here.machine("from", sender(Ref("to", "t")))
-        await here.machine("to", Script(log, lambda auth, event: event is None or "sub" in auth))
-        await here.create("to", "t")
-        await here.create("from", "f")
+        await correspondents(here, Script(log, lambda auth, event: event is None or "sub" in auth))
         await here.send("from", "f", "GO")
         await here.rest()
         (letter,) = await here.letters("from")
@@ -234,10 +224,7 @@ async def test_a_receiver_that_comes_in_time_gets_everything_in_order():
 
 async def test_trouble_of_the_server_is_no_attempt():
     async with world() as here:
-        await here.machine("from", sender(Ref("to", "t")))
-        await here.machine("to", log)
-        await here.create("to", "t")
-        await here.create("from", "f")
+        await correspondents(here)
         await here.send("from", "f", "GO")
         here.host.down = True
         await here.rest(600_000)

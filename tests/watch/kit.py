@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
-from stateward_server.model.errors import PermissionDenied, no_instance
+import pytest
+
+from stateward_server.model.errors import PermissionDenied, StatewardError, no_instance
 from stateward_server.model.frame import Changes, Draining, Frame, MachineFrame, Progress, Snapshot
 from stateward_server.model.ledger import Cause, Commit, Committed, Instance, InstanceKey, Transition
 from stateward_server.model.machine import Machine
@@ -29,6 +31,7 @@ MACHINE = machine_name("m")
 KEY = InstanceKey(ORG, MACHINE, instance_name("i"))
 VERSION = VersionId("ver_1")
 AUTH = '{"sub":"alice"}'
+MODES = pytest.mark.parametrize("every", [True, False])
 
 _ROUNDS = 500
 """More turns of the loop than a stream needs from one frame to the next."""
@@ -285,3 +288,12 @@ def now(work: Coroutine[Any, Any, T]) -> T:
         value: T = done.value
         return value
     raise AssertionError("it waits")
+
+
+async def refused(world: World, **how: object) -> StatewardError:
+    """Return what a stream is refused with, before it has told anything."""
+    reader = world.stream(**how)  # type: ignore[arg-type]  # passed through
+    with pytest.raises(StatewardError) as caught:
+        await reader.read()
+    assert world.hub.count == 0
+    return caught.value

@@ -10,7 +10,7 @@ import random
 
 import pytest
 from tests.watch.fleet import Fleet, told
-from tests.watch.kit import World, nudge, revisions
+from tests.watch.kit import MODES, World, nudge, refused, revisions
 
 from stateward_server.model.errors import InvalidArgument, OutOfRange, StatewardError
 from stateward_server.model.frame import Changes, Filter, Idle, Progress
@@ -18,22 +18,6 @@ from stateward_server.model.step import Status
 from stateward_server.ports.store import Loaded
 
 ON = frozenset({"on"})
-MODES = pytest.mark.parametrize("every", [True, False])
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.create()
-    return world
-
-
-async def refused(world: World, **how: object) -> StatewardError:
-    reader = world.stream(**how)  # type: ignore[arg-type]  # passed through
-    with pytest.raises(StatewardError) as caught:
-        await reader.all()
-    assert world.hub.count == 0
-    return caught.value
 
 
 @MODES

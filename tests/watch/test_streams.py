@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.watch.kit import AUTH, KEY, World, nudge, revisions
+from tests.watch.kit import AUTH, KEY, MODES, World, nudge, refused, revisions
 
 from stateward_server.model.errors import (
     InvalidArgument,
@@ -14,7 +14,6 @@ from stateward_server.model.errors import (
     OutOfRange,
     PermissionDenied,
     ResourceExhausted,
-    StatewardError,
     Unavailable,
 )
 from stateward_server.model.frame import Changes, Draining, Progress, Snapshot
@@ -25,24 +24,6 @@ from stateward_server.watch.tokens import Position, ResumeTokens
 
 _LAST_PAGE_READ = 8
 """Two pauses each: reading the state, the oldest revision, the token's place, and one page of the log."""
-
-MODES = pytest.mark.parametrize("every", [True, False])
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.create()
-    return world
-
-
-async def refusal(world: World, **how: object) -> StatewardError:
-    reader = world.stream(**how)  # type: ignore[arg-type]  # passed through
-    with pytest.raises(StatewardError) as caught:
-        await reader.read()
-    assert world.hub.count == 0
-    return caught.value
-
 
 # ------------------------------------------------------------------ from the start
 
@@ -90,14 +71,14 @@ async def test_a_change_between_registering_and_reading_is_not_lost(world: World
 
 
 async def test_there_is_no_stream_of_nothing():
-    refused = await refusal(World())
-    assert isinstance(refused, NotFound)
+    refusal = await refused(World())
+    assert isinstance(refusal, NotFound)
 
 
 @MODES
 async def test_who_may_not_read_gets_no_stream(world: World, every: bool):
     world.verdict = lambda *_: False
-    assert isinstance(await refusal(world, every=every), PermissionDenied)
+    assert isinstance(await refused(world, every=every), PermissionDenied)
 
 
 async def test_the_claims_of_the_subscriber_are_what_the_machine_sees(world: World):
@@ -246,14 +227,14 @@ async def test_a_token_that_does_not_belong_here_is_refused(
     world: World, changed: dict[str, object], expected: object
 ):
     world.step(2)
-    refused = await refusal(world, every=True, token=token(world, **changed))  # type: ignore[arg-type]
-    assert (type(refused), refused.reason) == expected
+    refusal = await refused(world, every=True, token=token(world, **changed))  # type: ignore[arg-type]
+    assert (type(refusal), refusal.reason) == expected
 
 
 @pytest.mark.parametrize("text", ["x", "x.y", "\ud800", "x" * 10_000])
 async def test_a_malformed_token_is_refused(world: World, text: str):
-    refused = await refusal(world, token=text)
-    assert (type(refused), refused.reason) == INVALID
+    refusal = await refused(world, token=text)
+    assert (type(refusal), refusal.reason) == INVALID
 
 
 async def test_a_token_of_a_transition_that_a_restore_undid_is_refused(world: World):
@@ -262,17 +243,17 @@ async def test_a_token_of_a_transition_that_a_restore_undid_is_refused(world: Wo
     record = world.store._records[world.instance.uid]  # type: ignore[union-attr]
     del record.history[2:]
     world.last, world.epoch = record.history[-1], 2
-    assert (await refusal(world, every=True, token=lost)).reason == "RESUME_TOKEN_DIVERGED"
+    assert (await refused(world, every=True, token=lost)).reason == "RESUME_TOKEN_DIVERGED"
     world.step(5)
-    assert (await refusal(world, every=True, token=lost)).reason == "RESUME_TOKEN_DIVERGED"
+    assert (await refused(world, every=True, token=lost)).reason == "RESUME_TOKEN_DIVERGED"
 
 
 async def test_a_token_from_before_the_history_names_the_oldest_revision(world: World):
     world.step(9)
     world.store.forget_before(world.instance.uid, 5)  # type: ignore[union-attr]
-    refused = await refusal(world, every=True, token=token(world, revision=3))
-    assert (type(refused), refused.reason) == (OutOfRange, "RESUME_TOKEN_EXPIRED")
-    assert refused.metadata == {"oldest_revision": "5"}
+    refusal = await refused(world, every=True, token=token(world, revision=3))
+    assert (type(refusal), refusal.reason) == (OutOfRange, "RESUME_TOKEN_EXPIRED")
+    assert refusal.metadata == {"oldest_revision": "5"}
 
 
 async def test_the_last_token_before_the_history_still_misses_nothing(world: World):
@@ -286,12 +267,12 @@ async def test_the_last_token_before_the_history_still_misses_nothing(world: Wor
 async def test_a_token_grants_nothing(world: World):
     resume = token(world)
     world.verdict = lambda *_: False
-    assert isinstance(await refusal(world, every=True, token=resume), PermissionDenied)
+    assert isinstance(await refused(world, every=True, token=resume), PermissionDenied)
 
 
 async def test_who_may_not_read_learns_nothing_from_a_token(world: World):
     world.verdict = lambda *_: False
-    assert isinstance(await refusal(world, token="nonsense"), PermissionDenied)
+    assert isinstance(await refused(world, token="nonsense"), PermissionDenied)
 
 
 # ------------------------------------------------------------------ access that ends
@@ -464,7 +445,7 @@ async def test_a_new_instance_of_the_same_name_is_another_history(world: World, 
     world.step(4)
     with pytest.raises(NotFound):
         await reader.read()
-    assert (await refusal(world, every=every, token=reader.token)).reason == "RESUME_TOKEN_INVALID"
+    assert (await refused(world, every=every, token=reader.token)).reason == "RESUME_TOKEN_INVALID"
 
 
 async def test_a_stream_opened_while_the_name_changes_hands_follows_one_of_them(world: World):
