@@ -50,6 +50,8 @@ class Desk:
     def __init__(self) -> None:
         self.banned: set[str] = set()
         """Event types that nobody may send now."""
+        self.strangers: set[str] = set()
+        """Who may neither read nor write any more."""
         self.broken: set[str] = set()
         """Event types that it fails on now."""
         self.stubborn = False
@@ -80,6 +82,8 @@ class Desk:
         return service == "quick"
 
     def allows(self, auth: Json, event: Json | None) -> bool:
+        if auth.get("sub") in self.strangers:
+            return False
         return auth.get("sub") == "ann" and (event is None or event["type"] not in self.banned)
 
 

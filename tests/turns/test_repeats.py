@@ -154,6 +154,24 @@ async def test_a_repeat_waits_for_what_it_asks_for_from_the_present_on():
         assert (await here.send("WORK", request=request, wait=until(Until.SETTLED))).latest.revision == 3
 
 
+async def test_a_repeat_shows_the_present_to_whom_the_machine_shows_it_only():
+    async with world() as here:
+        born, request = tag(), tag()
+        await here.create(request=born)
+        first = await here.send("WORK", request=request)
+        await here.send(add("a secret"))
+        here.desk.strangers.add("ann")
+        for ending in (None, "FINISH"):
+            if ending:
+                here.desk.strangers.clear()
+                await here.send(ending)
+                here.desk.strangers.add("ann")
+            again = await here.send("WORK", request=request, wait=until(Until.TAG, match="never"))
+            assert (again.own, again.latest, again.met, again.replayed) == (first.own, first.own, False, True)
+            created = await here.create(request=born, wait=until(Until.TAG, match="never"))
+            assert (created.latest.revision, created.met, created.replayed) == (1, False, True)
+
+
 async def test_creations_with_one_request_id_make_one_instance():
     async with world() as here:
         request, gate = tag(), here.host.hold()

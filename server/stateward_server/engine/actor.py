@@ -305,8 +305,12 @@ class Actor:
 
     # ------------------------------------------------------------------ when it did not work
 
-    def _replay(self, envelopes: Sequence[Envelope], stored: Transition) -> None:
-        """Answer the repeated request from history; the others of its batch take their turn again."""
+    def _replay(self, envelopes: Sequence[Envelope], stored: Transition, *, and_later: bool = True) -> None:
+        """Answer the repeated request from history; the others of its batch take their turn again.
+
+        `and_later` says whether its sender may see what has come after it.
+        """
+        latest = self.last if and_later else None
         again: list[Mail] = []
         for envelope in envelopes:
             if envelope.request is None or stored.request is None or envelope.request.id != stored.request.id:
@@ -314,7 +318,7 @@ class Actor:
             elif envelope.request.digest != stored.request.digest:
                 envelope.refuse(reused(envelope.request.id))
             else:
-                self.waiters.answer(envelope, stored, self.last, replayed=True)
+                self.waiters.answer(envelope, stored, latest, replayed=True)
         self._mailbox.put_first(again)
 
     async def _reload(self, envelopes: Sequence[Envelope]) -> None:
@@ -379,11 +383,14 @@ class Actor:
         if envelope.request is not None:
             try:
                 stored = await self._room.ledger.find_request(self.instance.uid, envelope.request.id)
+                if stored is not None:
+                    self._replay([envelope], stored, and_later=await self._hop.shows(self.last, envelope))
+                    return
             except StoreFault:
                 envelope.refuse(no_store())
                 return
-            if stored is not None:
-                self._replay([envelope], stored)
+            except StatewardError as trouble:
+                envelope.refuse(trouble)
                 return
         envelope.refuse(error)
 

@@ -10,6 +10,7 @@ from stateward_server.engine.actor import Actor
 from stateward_server.engine.directory import Directory
 from stateward_server.engine.envelope import Envelope
 from stateward_server.engine.finishing import finished
+from stateward_server.engine.hop import may_read
 from stateward_server.engine.plan import plan
 from stateward_server.engine.room import Room
 from stateward_server.model.ledger import (
@@ -55,7 +56,7 @@ class Creation:
         """
         existing = await self._directory.wake(key)
         if existing is not None:
-            instance, reply = await self._existing(key, existing, request, wait)
+            instance, reply = await self._existing(key, existing, request, wait, auth_json)
             return instance, await reply
         making = self._make(key, version, context_json, auth_json, request=request, wait=wait, parent=parent)
         instance, reply = await finished(self._room.spawn, making)
@@ -96,7 +97,7 @@ class Creation:
         existing = await self._directory.wake(key)
         if existing is None or not isinstance(result, Repeated):
             raise refusals.exists(key)
-        return await self._existing(key, existing, request, wait)
+        return await self._existing(key, existing, request, wait, auth_json)
 
     async def _start(self, at: Address, key: InstanceKey, context_json: str | None, auth_json: str) -> Step:
         for _ in range(2):
@@ -114,15 +115,24 @@ class Creation:
         raise refusals.no_host()
 
     async def _existing(
-        self, key: InstanceKey, actor: Actor, request: RequestTag | None, wait: Wait | None
+        self,
+        key: InstanceKey,
+        actor: Actor,
+        request: RequestTag | None,
+        wait: Wait | None,
+        auth_json: str,
     ) -> _Made:
-        """Answer the creation of something that exists: a repeat gets its outcome, all else a refusal."""
+        """Answer the creation of something that exists: a repeat gets its outcome, all else a refusal.
+
+        What has come after it is shown to whom the machine shows it.
+        """
         ledger = self._room.ledger
         stored = await ledger.find_request(actor.instance.uid, request.id) if request else None
         if stored is None or stored.revision != 1 or request is None or stored.request is None:
             raise refusals.exists(key)
         if stored.request.digest != request.digest:
             raise refusals.reused(request.id)
+        shown = wait is None or await may_read(self._room.host, actor.at, key.name, actor.last, auth_json)
         # It may have gone to sleep while the store was asked, and nobody must wait at one that sleeps.
         awake = await self._directory.wake(key)
         if awake is None or awake.instance.uid != actor.instance.uid:
@@ -131,5 +141,5 @@ class Creation:
         envelope = Envelope(
             EventInput(stored.event_json, None), Cause.CREATED, request, wait=wait, reply=reply
         )
-        awake.waiters.answer(envelope, stored, awake.last, replayed=True)
+        awake.waiters.answer(envelope, stored, awake.last if shown else None, replayed=True)
         return awake.instance, reply

@@ -23,6 +23,7 @@ from stateward_server.engine.directory import Directory
 from stateward_server.engine.doors import Letters, Pauses, PendingTimers
 from stateward_server.engine.envelope import Envelope, Probe
 from stateward_server.engine.examiner import Examiner
+from stateward_server.engine.hop import may_read
 from stateward_server.engine.relay import Relay, RelayTools
 from stateward_server.engine.ringing import Ringer
 from stateward_server.engine.room import Room
@@ -39,10 +40,10 @@ from stateward_server.model.ledger import (
 from stateward_server.model.limits import EngineLimits
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import InstanceUid, VersionId
-from stateward_server.model.step import EventInput, InboxInput, Resume
+from stateward_server.model.step import EventInput, InboxInput
 from stateward_server.model.wait import Reply, Wait
 from stateward_server.ports.clock import Clock
-from stateward_server.ports.host import Address, HostLost, MachineHost
+from stateward_server.ports.host import Address, MachineHost
 from stateward_server.ports.store import Loaded, Store, StoreFault
 
 log = structlog.get_logger()
@@ -167,14 +168,7 @@ class Engine:
     async def may_read(self, instance: Instance, transition: Transition, auth_json: str) -> bool:
         """Ask `allowRead` about one committed state of an instance."""
         at = Address(transition.version, instance.uid)
-        try:
-            answer = await self._host.allow_read(at, transition.revision, auth_json, None)
-            if answer is None:
-                resume = Resume(instance.key.name, transition.snapshot_json)
-                answer = await self._host.allow_read(at, transition.revision, auth_json, resume)
-        except HostLost:
-            raise refusals.no_host() from None
-        return bool(answer)
+        return await may_read(self._host, at, instance.key.name, transition, auth_json)
 
     async def delete(self, key: InstanceKey, request: RequestRecord | None = None) -> None:
         """Delete an instance after the turns that have begun. Raises NotFound."""

@@ -1,13 +1,15 @@
-"""One hop to the machine host, with a snapshot where it holds none, and once more when it was lost."""
+"""Ways to the machine host, with a snapshot where it holds none; a hop is made once more when it was lost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stateward_server.engine.envelope import Envelope
 from stateward_server.engine.refusals import no_host
 from stateward_server.model.ledger import Transition
 from stateward_server.model.names import InstanceName
 from stateward_server.model.step import (
+    EventInput,
     Input,
     LostChildren,
     NeedSnapshot,
@@ -51,6 +53,30 @@ class Hop:
             self._warm = True
             return reply
         raise no_host()
+
+    async def shows(self, last: Transition, repeat: Envelope) -> bool:
+        """Tell whether the sender of a repeat may see `last`: having been let in once entitles nobody to it.
+
+        Raises Unavailable (HOST_UNAVAILABLE).
+        """
+        auth = repeat.input.auth_json if isinstance(repeat.input, EventInput) else None
+        if auth is None or repeat.wait is None:
+            return True
+        return await may_read(self._host, self._at, self._name, last, auth)
+
+
+async def may_read(
+    host: MachineHost, at: Address, name: InstanceName, transition: Transition, auth_json: str
+) -> bool:
+    """Ask `allowRead` about one committed state. Raises Unavailable (HOST_UNAVAILABLE)."""
+    try:
+        answer = await host.allow_read(at, transition.revision, auth_json, None)
+        if answer is None:
+            resume = Resume(name, transition.snapshot_json)
+            answer = await host.allow_read(at, transition.revision, auth_json, resume)
+    except HostLost:
+        raise no_host() from None
+    return bool(answer)
 
 
 def until_end(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:

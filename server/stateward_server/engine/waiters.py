@@ -32,11 +32,18 @@ class Waiters:
     def __bool__(self) -> bool:
         return bool(self._open)
 
-    def answer(self, envelope: Envelope, own: Transition, latest: Transition, *, replayed: bool) -> None:
-        """Reply to the sender of `own` now, or once what it waits for comes true or its time is over."""
+    def answer(
+        self, envelope: Envelope, own: Transition, latest: Transition | None, *, replayed: bool
+    ) -> None:
+        """Reply to the sender of `own` now, or once what it waits for comes true or its time is over.
+
+        Without `latest` the sender may see nothing that came after.
+        """
         wait = envelope.wait
         if wait is None or wait.met(own.view):
             envelope.resolve(Reply(own, own, True, replayed))
+        elif latest is None:
+            envelope.resolve(Reply(own, own, False, replayed))
         elif replayed and wait.met(latest.view):
             envelope.resolve(Reply(own, latest, True, replayed))
         elif wait.hopeless(latest.view) or wait.timeout_ms <= 0:
