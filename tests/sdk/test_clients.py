@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,16 @@ async def test_a_client_may_be_awaited(server) -> None:
 
 def test_connecting_needs_no_loop_and_no_server() -> None:
     assert repr(Client.connect("127.0.0.1:1").machine("toggle").instance("a")) == "<Instance toggle/a>"
+
+
+async def test_a_client_in_another_loop_says_whose_it_is(server, instance) -> None:
+    server.will("GetInstance", got())
+    await instance.get()
+
+    with pytest.raises(RuntimeError, match=r"another event loop.*stateward\.blocking"):
+        await asyncio.to_thread(lambda: asyncio.run(instance.get()))
+
+    assert len(server.received) == 1
 
 
 async def test_encryption_does_not_talk_to_a_plain_server(server, retry) -> None:

@@ -101,6 +101,13 @@ async def test_a_failed_write_tells_its_request_id(server, instance) -> None:
     assert caught.value.request_id == server.requests("SendEvent")[0].request_id
 
 
+def test_an_error_shows_its_reason_where_it_is_printed() -> None:
+    refused = errors.InvalidArgument("choose another type", reason="EVENT_RESERVED")
+
+    assert repr(refused) == "InvalidArgument('choose another type', reason='EVENT_RESERVED')"
+    assert repr(errors.Internal("what?")) == "Internal('what?')"
+
+
 async def test_a_reason_of_somebody_else_is_ignored(server, instance) -> None:
     server.will("GetInstance", Refusal(grpc.StatusCode.NOT_FOUND, "INSTANCE_NOT_FOUND", domain="example.com"))
     with pytest.raises(errors.NotFound) as caught:

@@ -145,6 +145,7 @@ async def test_errors_are_what_they_are_about(server, instance) -> None:
         ({"type": "a", "n": object()}, {}, TypeError),
         ({"n": 1}, {}, ValueError),
         ("a", {"expected_revision": 0}, ValueError),
+        ("a", {"wait": "settled"}, TypeError),
     ],
 )
 async def test_a_wrong_send_is_refused_unsent(server, instance, event, options: Any, error) -> None:

@@ -98,6 +98,8 @@ _LANGUAGE: dict[str, machine_pb2.ModuleLanguage.ValueType] = {
 
 
 def wait_message(wait: Wait) -> instance_service_pb2.Wait:
+    if not isinstance(wait, Wait):
+        raise TypeError(f"wait must be a Wait, such as Wait.SETTLED, not {type(wait).__name__}")
     timeout = None
     if wait.timeout is not None:
         timeout = Duration()

@@ -67,6 +67,7 @@ class Transport:
         self._private = tls is not None or allow_plaintext or stays_here(target)
         self._channel: grpc.aio.Channel | None = None
         self._stubs: Stubs | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def call(self, call: Call[Result], *, auth_context: bytes | None, timeout: float | None) -> Result:
@@ -125,9 +126,15 @@ class Transport:
 
     def stubs(self) -> Stubs:
         self.raise_if_closed()
+        loop = asyncio.get_running_loop()
         if self._stubs is None:
-            self._channel = self._open()
+            self._channel, self._loop = self._open(), loop
             self._stubs = Stubs(self._channel)
+        if self._loop is not loop:
+            raise RuntimeError(
+                "this client belongs to another event loop: make one for each asyncio.run, or use "
+                "stateward.blocking, whose clients any thread may use"
+            )
         return self._stubs
 
     def raise_if_closed(self) -> None:

@@ -122,6 +122,10 @@ class StatewardError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
 
+    def __repr__(self) -> str:
+        reason = f", reason={self.reason!r}" if self.reason else ""
+        return f"{type(self).__name__}({self.message!r}{reason})"
+
 
 class InvalidArgument(StatewardError, ValueError):
     """The request is malformed: fix it."""
