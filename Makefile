@@ -114,6 +114,10 @@ wheel: setup ## build the wheels of server and SDK into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist sdk/python
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
+.PHONY: contract
+contract: $(DEPS) ## write the contract into dist/stateward.binpb, for generators of other languages
+	@$(BIN)/python scripts/protos.py image dist/stateward.binpb
+
 .PHONY: clean
 clean: ## remove everything that make made, .venv included
 	@rm -rf .venv dist $(HOST_DIST) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

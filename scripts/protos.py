@@ -1,10 +1,11 @@
-"""Judge the proto files: style, documentation and compatibility, with buf and protos/buf.yaml.
+"""Judge the proto files: style, documentation and compatibility, with buf and protos/buf.yaml. Hand them out.
 
 buf gets images compiled by protoc, because it would fetch google/api from a schema registry by itself.
 
   lint      STANDARD and COMMENTS rules, and the canonical format
   breaking  refuse what would break a client of the last release, the newest v* tag; pass if there is none
   format    rewrite the files in the canonical format
+  image     write them, with all they import, into one file for the generators of other languages
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ def main() -> int:
     comparison = commands.add_parser("breaking", help="check compatibility with the last release")
     comparison.add_argument("--against", metavar="REF", help="compare with this commit instead")
     commands.add_parser("format", help="rewrite in the canonical format")
+    handout = commands.add_parser("image", help="write the contract into one file")
+    handout.add_argument("target", type=Path, metavar="FILE", help="where to")
     arguments = parser.parse_args()
     try:
         match arguments.command:
@@ -95,6 +98,9 @@ def main() -> int:
                 lint()
             case "breaking":
                 breaking(arguments.against)
+            case "image":
+                arguments.target.parent.mkdir(parents=True, exist_ok=True)
+                image(arguments.target.absolute())
             case _:
                 rewrite()
     except ToolError as failure:
