@@ -50,11 +50,14 @@ _POINT: dict[int, Until] = {
     instance_service_pb2.WAIT_POINT_SETTLED: Until.SETTLED,
     instance_service_pb2.WAIT_POINT_DONE: Until.DONE,
 }
+_LAST_MS = 253_402_300_799_999
 
 # ------------------------------------------------------------------ to the wire
 
 
 def timestamp(ms: int) -> Timestamp:
+    """A Timestamp knows nothing after the year 9999, but a timer may be due then: it is shown as its end."""
+    ms = min(ms, _LAST_MS)
     return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
 
 

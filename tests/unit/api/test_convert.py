@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -335,3 +336,9 @@ def test_a_machine_names_its_current_version_if_it_has_one():
 def test_a_version_shows_its_dialect_note_and_size(dialect: str, number: int):
     shown = convert.version(Version(VERSION, KEY.org, KEY.machine, dialect, "note", 12, NOW))
     assert (shown.xstate_version, shown.client_info, shown.source_bytes) == (number, "note", 12)
+
+
+@given(st.integers(0, 2**54))
+def test_every_time_can_be_read_however_far_away(ms: int):
+    shown = convert.timestamp(ms).ToDatetime()
+    assert shown.year == 9999 or round(shown.replace(tzinfo=UTC).timestamp() * 1000) == ms

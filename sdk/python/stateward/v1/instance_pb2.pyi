@@ -195,7 +195,7 @@ class Timer(message.Message):
     """
     @builtins.property
     def due_time(self) -> timestamp_pb2.Timestamp:
-        """When it comes due."""
+        """When it comes due. Later than the year 9999 is shown as its end."""
 
     def __init__(
         self,
