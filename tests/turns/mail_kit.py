@@ -102,6 +102,8 @@ class ScriptHost:
     steps: int = 0
     gate: asyncio.Event | None = None
     """Every step waits for it, if it is there."""
+    stuck: dict[VersionId, asyncio.Event] = field(default_factory=dict)
+    """Steps of these versions wait, too."""
     _held: dict[Address, _Held] = field(default_factory=dict)
 
     async def inspect(self, module: Module) -> Inspection:
@@ -126,6 +128,8 @@ class ScriptHost:
         self.steps += 1
         if self.gate is not None:
             await self.gate.wait()
+        if at.version in self.stuck:
+            await self.stuck[at.version].wait()
         if self.down:
             raise HostLost
         held = self._held.get(at)

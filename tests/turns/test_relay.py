@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -525,3 +526,31 @@ async def test_a_delayed_message_waits_for_its_time_and_makes_no_transition():
         await again.send("from", "f", "GO")
         await again.rest(1_200)
         assert await again.types("to", "t") == ["X", "X"]
+
+
+async def test_messages_to_a_machine_that_does_not_answer_hold_up_no_others():
+    def to_all(context: Json, event: Json) -> Move:
+        if event["type"] == "init":
+            return Move({})
+        text = json.dumps(event)
+        slow = [SendTo(Ref("slow", f"i{n}"), text) for n in range(30)]
+        return Move({}, (*slow, SendTo(Ref("log", "i"), text)))
+
+    async with world(limits=EngineLimits(relays=2, owed_near=8)) as here:
+        slow = await here.machine("slow", log)
+        await here.machine("log", log)
+        await here.machine("from", to_all)
+        for n in range(30):
+            await here.create("slow", f"i{n}")
+        await here.create("log", "i")
+        await here.create("from", "f")
+        answer = here.host.stuck[slow] = asyncio.Event()
+        await here.send("from", "f", "A")
+        for _ in range(10):
+            await here.rest(1_000)
+        assert await here.types("log", "i") == ["A"]
+        answer.set()
+        for _ in range(40):
+            await here.rest(1_000)
+        assert all([await here.types("slow", f"i{n}") == ["A"] for n in range(30)])
+        assert await here.owed() == 0

@@ -256,3 +256,52 @@ async def test_a_timer_is_buried_at_its_instance_though_that_fell_asleep_meanwhi
         await settle()
         assert len(await here.letters("ticker")) == 1
         assert await pending(here, "i") == []
+
+
+async def test_timers_of_a_machine_that_does_not_answer_hold_up_no_others():
+    async with world(limits=EngineLimits(ringing=4)) as here:
+        await ready(here)
+        slow = await here.machine("slow", ticker)
+        names = [f"i{n}" for n in range(20)]
+        for name in names:
+            await here.create("slow", name)
+            await here.send("slow", name, {"type": "SET", "timers": [("a", 10), ("b", 11)]})
+        await here.create("ticker", "i")
+        await set_timers(here, "i", t=20)
+        answer = here.host.stuck[slow] = asyncio.Event()
+        await here.rest(1_100)
+        assert await here.types("ticker", "i") == ["t"]
+        # And those that are due later do not wait at all.
+        await set_timers(here, "i", u=20)
+        await here.rest(20)
+        assert await here.types("ticker", "i") == ["t", "u"]
+        assert all([await here.types("slow", name) == [] for name in names])
+        answer.set()
+        for _ in range(20):
+            await here.rest()
+        assert all([await here.types("slow", name) == ["a", "b"] for name in names])
+
+
+async def test_timers_that_failed_at_a_machine_that_does_not_answer_are_tried_again():
+    def moody(context: Json, event: Json) -> Move:
+        if event["type"] == "MEND":
+            return Move({**context, "mended": True})
+        if event["type"] == "a" and not context.get("mended"):
+            raise RuntimeError("not now")
+        return ticker(context, event)
+
+    async with world(limits=EngineLimits(ringing=2)) as here:
+        slow = await here.machine("slow", moody)
+        names = [f"i{n}" for n in range(6)]
+        for name in names:
+            await here.create("slow", name)
+            await here.send("slow", name, {"type": "SET", "timers": [("a", 10)]})
+        await here.rest(100)
+        for name in names:
+            await here.send("slow", name, "MEND")
+        answer = here.host.stuck[slow] = asyncio.Event()
+        await here.rest(20_000)
+        answer.set()
+        for _ in range(20):
+            await here.rest(2_000)
+        assert all([await here.types("slow", name) == ["a"] for name in names])

@@ -7,6 +7,9 @@ from enum import Enum
 from stateward_server.model.errors import Code, StatewardError
 from stateward_server.model.limits import EngineLimits
 
+PATIENCE_MS = 1_000
+"""How long a delivery may take before others are let by: its machine does not answer, or is slow."""
+
 _LONGEST_MS = 3_600_000
 _LONGEST_TROUBLE_MS = 60_000
 

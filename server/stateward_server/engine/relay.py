@@ -3,7 +3,8 @@
 The outbox on disk is the truth; memory holds some of it. A parcel leaves the disk after it has been
 delivered, so it may be delivered twice; the receiver knows its position and takes it once. A pair of sender
 and receiver that has to wait, because an attempt failed or the receiver is paused, leaves memory and is read
-again in its time, so that no number of them stands in the way of others.
+again in its time, so that no number of them stands in the way of others. So do all pairs with a receiver
+whose machine does not answer.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Any
 
 import structlog
 
-from stateward_server.engine.alarms import Alarms
-from stateward_server.engine.pauses import Verdict, backoff, trouble_pause, verdict
+from stateward_server.engine.alarms import Alarm, Alarms
+from stateward_server.engine.pauses import PATIENCE_MS, Verdict, backoff, trouble_pause, verdict
 from stateward_server.engine.plan import unborn
 from stateward_server.engine.refusals import no_store
 from stateward_server.model.errors import Internal, StatewardError
 from stateward_server.model.ledger import DeadLetter, InstanceKey, Owed
 from stateward_server.model.limits import EngineLimits
-from stateward_server.model.names import InstanceName, InstanceUid, MachineName
+from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId
 from stateward_server.model.outbox import ParcelKind
 from stateward_server.ports.clock import Clock
 from stateward_server.ports.store import Outbox, StoreFault
@@ -36,9 +37,13 @@ _TURN = 16
 """Parcels of one lane before others have their turn."""
 _ACK_AT_ONCE = 128
 _ACK_AFTER_MS = 100
+_PUT_OFF_MS = 2_000
 
 _Lane = tuple[InstanceUid, str, str]
 """Sender and receiver: the receiver as the sender names it."""
+
+
+_Machine = tuple[OrgId, str]
 
 
 @dataclass(slots=True)
@@ -84,6 +89,8 @@ class Relay:
         """Positions in memory: waiting, on their way, or arrived and not yet deleted."""
         self._arrived: list[int] = []
         self._flying = 0
+        self._aside: dict[_Lane, _Machine] = {}
+        """Lanes on their way to machines that do not answer: they do not count, and others wait for them."""
         self._cursor = 0
         self._more = True
         """There may be rows behind the cursor."""
@@ -157,17 +164,46 @@ class Relay:
         self._known.add(owed.position)
 
     def _take_off(self) -> None:
+        slow = set(self._aside.values())
         while self._ready and self._flying < self._tools.limits.relays and not self._stopped:
-            self._flying += 1
-            self._tools.spawn(self._serve(self._ready.popleft()))
+            lane = self._ready.popleft()
+            if slow and self._machine(lane) in slow:
+                self._put_off(lane)
+            else:
+                self._flying += 1
+                self._tools.spawn(self._serve(lane))
+
+    def _machine(self, lane: _Lane) -> _Machine:
+        return (self._lanes[lane][0].sender.org, lane[1])
+
+    def _put_off(self, lane: _Lane) -> None:
+        rows = self._lanes.pop(lane)
+        self._known.difference_update(owed.position for owed in rows)
+        self._block(lane, rows[0], self._tools.clock.now_ms() + _PUT_OFF_MS)
+        self._wake.set()
+
+    def _lose_patience(self, lane: _Lane, machine: _Machine) -> Alarm:
+        """Set the lane aside if its parcel takes long."""
+
+        def lost() -> None:
+            if lane not in self._aside:
+                self._aside[lane] = machine
+                self._flying -= 1
+                self._wake.set()
+
+        return self._tools.alarms.set(self._tools.clock.now_ms() + PATIENCE_MS, lost)
 
     async def _serve(self, lane: _Lane) -> None:
-        rows = self._lanes[lane]
+        rows, machine = self._lanes[lane], self._machine(lane)
         try:
             for _ in range(_TURN):
                 if self._stopped or not rows:
                     break
-                step = await self._attempt(lane, rows[0])
+                impatient = self._lose_patience(lane, machine)
+                try:
+                    step = await self._attempt(lane, rows[0])
+                finally:
+                    impatient.cancel()
                 if step is _Step.WAITS:
                     break
                 position = rows.popleft().position
@@ -177,7 +213,8 @@ class Relay:
                 else:
                     self._known.discard(position)
         finally:
-            self._flying -= 1
+            if self._aside.pop(lane, None) is None:
+                self._flying -= 1
             self._land(lane, rows)
             self._wake.set()
 

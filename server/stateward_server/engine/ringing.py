@@ -1,8 +1,9 @@
 """Due timers on their way to their instances: few at once, in due order for each, tried again, never dropped.
 
 After a long downtime any number of timers may be due. Memory holds some of some instances; the queue waits
-for the rest. An instance with many of them gets its turn among others. What an instance cannot take is tried
-a few times, with growing pauses, and then becomes a dead letter in the commit that removes the timer.
+for the rest. An instance with many of them gets its turn among others, and where a machine does not answer,
+all instances of its version are put off, so that others get theirs. What an instance cannot take is tried a
+few times, with growing pauses, and then becomes a dead letter in the commit that removes the timer.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from stateward_server.engine.actor import Actor
+from stateward_server.engine.alarms import Alarm
 from stateward_server.engine.envelope import Envelope
-from stateward_server.engine.pauses import Verdict, backoff, trouble_pause, verdict
+from stateward_server.engine.pauses import PATIENCE_MS, Verdict, backoff, trouble_pause, verdict
 from stateward_server.engine.refusals import no_store
 from stateward_server.engine.room import Room
 from stateward_server.model.errors import StatewardError
 from stateward_server.model.ledger import Cause, Commit, DeadLetter, Extra, TimerRow
-from stateward_server.model.names import InstanceUid
+from stateward_server.model.names import InstanceUid, VersionId
 from stateward_server.model.step import TimerInput
 from stateward_server.ports.store import StoreFault
 
@@ -27,6 +29,9 @@ log = structlog.get_logger()
 
 _Timer = tuple[InstanceUid, str, int]
 """A timer that is set anew is another one, with attempts of its own."""
+
+_PUT_OFF = 65_536
+"""So many instances of machines that do not answer are remembered; beyond them all timers wait."""
 
 
 class Ringer:
@@ -44,6 +49,11 @@ class Ringer:
         self._lanes: dict[InstanceUid, deque[TimerRow]] = {}
         self._more: set[InstanceUid] = set()
         """Instances with more due timers than their lane has taken."""
+        self._slow: dict[VersionId, deque[InstanceUid]] = {}
+        """Versions that do not answer, and their instances that were put off: one begins when one ends."""
+        self._put_off: set[InstanceUid] = set()
+        self._aside: dict[InstanceUid, VersionId] = {}
+        """Lanes of slow versions, which do not count."""
         self._failed: dict[_Timer, int] = {}
         self._troubled: dict[_Timer, int] = {}
         self._stopped = False
@@ -52,7 +62,9 @@ class Ringer:
         """Take a due timer; False when too many instances are being woken already."""
         lane = self._lanes.get(row.uid)
         if lane is None:
-            if self._stopped or len(self._lanes) >= self._room.limits.ringing:
+            if row.uid in self._put_off:
+                return True  # when its turn comes, all that is due is looked up
+            if self._stopped or len(self._lanes) - len(self._aside) >= self._room.limits.ringing:
                 return False
             self._lanes[row.uid] = deque([row])
             self._room.spawn(self._empty(row.uid))
@@ -69,16 +81,73 @@ class Ringer:
     async def _empty(self, uid: InstanceUid) -> None:
         lane = self._lanes[uid]
         try:
+            version = await self._version(uid)
+            if version is not None and self._puts_off(uid, version, lane):
+                return
             while not self._stopped and (lane or uid in self._more):
-                if lane:
-                    await self._deliver(lane.popleft())
-                else:
-                    await self._refill(uid, lane)
+                impatient = self._lose_patience(uid, version)
+                try:
+                    if lane:
+                        await self._deliver(lane.popleft())
+                    else:
+                        await self._refill(uid, lane)
+                finally:
+                    impatient.cancel()
         finally:
             del self._lanes[uid]
             self._more.discard(uid)
             if not self._stopped:
+                self._let_next(self._aside.pop(uid, None))
                 self._go_on()
+
+    async def _version(self, uid: InstanceUid) -> VersionId | None:
+        """Return the version of an instance; None where there is none, or it cannot be read now."""
+        try:
+            actor = await self._wake(uid)
+        except StoreFault:
+            return None
+        return None if actor is None else actor.instance.version
+
+    # ------------------------------------------------------------------ machines that do not answer
+
+    def _lose_patience(self, uid: InstanceUid, version: VersionId | None) -> Alarm:
+        """Set the lane aside if what it does now takes long."""
+
+        def lost() -> None:
+            if version is not None and not self._stopped:
+                self._aside[uid] = version
+                self._slow.setdefault(version, deque())
+                self._go_on()
+
+        return self._room.alarms.set(self._room.clock.now_ms() + PATIENCE_MS, lost)
+
+    def _puts_off(self, uid: InstanceUid, version: VersionId, lane: deque[TimerRow]) -> bool:
+        """Let a lane wait that has just begun, if its version is slow; its turn comes by `_let_next`."""
+        waiting = self._slow.get(version)
+        if waiting is None or uid in self._aside or len(self._put_off) >= _PUT_OFF:
+            return False
+        waiting.append(uid)
+        self._put_off.add(uid)
+        for row in lane:
+            if self._rests(row):  # these are not looked up
+                self._later(row, self._room.limits.retry_ms)
+        return True
+
+    def _let_next(self, version: VersionId | None) -> None:
+        """A lane of a slow version has ended: begin one put off. With the last of them it is slow no more."""
+        if version is None:
+            return
+        if waiting := self._slow.get(version):
+            uid = waiting.popleft()
+            self._put_off.discard(uid)
+            self._lanes[uid] = deque()
+            self._more.add(uid)
+            self._aside[uid] = version
+            self._room.spawn(self._empty(uid))
+        elif version not in self._aside.values():
+            self._slow.pop(version, None)
+
+    # ------------------------------------------------------------------ delivery
 
     async def _refill(self, uid: InstanceUid, lane: deque[TimerRow]) -> None:
         """Take all due timers of an instance that has many, which its actor holds anyway.
@@ -183,7 +252,7 @@ class Ringer:
     def _ring_again(self, row: TimerRow, pause_ms: int) -> None:
         # A full lane would leave it to the refill, which passes over what waits for another try.
         full = len(self._lanes.get(row.uid, ())) >= self._room.limits.ringing_each
-        if not self._stopped and (full or not self.ring(row)):
+        if not self._stopped and (full or row.uid in self._put_off or not self.ring(row)):
             self._later(row, pause_ms)
 
     def _forget(self, timer: _Timer) -> None:
