@@ -34,6 +34,12 @@ ALGORITHMS: frozenset[str] = SHARED | _RSA | _CURVES.keys() | {"EdDSA"}
 _RSA_BITS = range(2048, 8193)
 """Shorter keys can be broken; longer ones cost more than a signature is worth."""
 
+_RSA_EXPONENT_BITS = 64
+"""Nobody needs more, and each makes every check of a signature longer."""
+
+_PRIVATE = "d"
+"""The member that makes a JWK of any public-key algorithm a private one."""
+
 _SECRET_BYTES = range(16, 1025)
 _PEM_BYTES = 16_384
 
@@ -72,7 +78,8 @@ def fits(algorithm: str, key: PublicKey | bytes) -> bool:
     if isinstance(key, bytes):
         return algorithm in SHARED
     if isinstance(key, RSAPublicKey):
-        return algorithm in _RSA and key.key_size in _RSA_BITS
+        exponent_bits = key.public_numbers().e.bit_length()
+        return algorithm in _RSA and key.key_size in _RSA_BITS and exponent_bits <= _RSA_EXPONENT_BITS
     if isinstance(key, EllipticCurvePublicKey):
         return _CURVES.get(algorithm) == key.curve.name
     return algorithm == "EdDSA"
@@ -90,10 +97,12 @@ def read_pem(pem: bytes) -> PublicKey | None:
 def read_jwk(jwk: dict[str, Any]) -> PublicKey | None:
     """Return the public key for signatures in a JWK, or None when it holds anything else.
 
-    A secret or a private key that somebody published is not a key, and neither is one for encryption.
+    A secret or a private key that somebody published is not a key, and neither is one for encryption. Not
+    even looked at: finding the primes of a private key that hides them can take minutes.
     """
     try:
-        usable = jwk.get("use", "sig") == "sig" and "verify" in jwk.get("key_ops", ["verify"])
+        public = _PRIVATE not in jwk and jwk.get("use", "sig") == "sig"
+        usable = public and "verify" in jwk.get("key_ops", ["verify"])
         key = _READERS[jwk["kty"]](jwk) if usable else None
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
         return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from tests.unit.auth import kit
 
+from stateward_server.auth import verification
 from stateward_server.auth.verification import ALGORITHMS, JWS, check_source, fits, read_jwk, read_pem
 from stateward_server.model.errors import InvalidArgument
 
@@ -30,6 +32,22 @@ def test_a_public_key_fits_the_algorithms_of_its_kind(key, algorithms):
     for read in (read_pem(kit.pem(key)), read_jwk(kit.jwk(key))):
         assert read is not None
         assert {name for name in ALGORITHMS if fits(name, read)} == algorithms
+
+
+@pytest.mark.parametrize("kty", ["RSA", "EC", "OKP"])
+def test_a_private_key_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch, kty: str):
+    # To find the primes of a large one takes minutes, in which the whole server would stand still.
+    looked: list[object] = []
+    monkeypatch.setitem(verification._READERS, kty, looked.append)
+    assert read_jwk({"kty": kty, "n": "_" * 10_000, "e": "AQAB", "d": "_" * 9_999}) is None
+    assert looked == []
+
+
+def test_a_large_exponent_fits_no_algorithm():
+    modulus = kit.RSA.public_key().public_numbers().n
+    numbers = {exponent: RSAPublicNumbers(exponent, modulus) for exponent in (2**64 - 1, 2**64 + 1)}
+    fitting = {exponent: fits("RS256", each.public_key()) for exponent, each in numbers.items()}
+    assert fitting == {2**64 - 1: True, 2**64 + 1: False}
 
 
 def test_a_secret_fits_hmac_alone():
