@@ -13,21 +13,12 @@ from typing import TypeVar
 
 import structlog
 
+from stateward_server.engine import refusals
+from stateward_server.engine.admission import addressed, obstacle, outdated
 from stateward_server.engine.envelope import Envelope, Errand, Mail, Probe
 from stateward_server.engine.hop import Hop, until_end
 from stateward_server.engine.mailbox import Mailbox
 from stateward_server.engine.plan import forward, keep, plan
-from stateward_server.engine.refusals import (
-    conflict,
-    denied,
-    ended,
-    failed,
-    gone,
-    no_store,
-    paused,
-    reused,
-    stale,
-)
 from stateward_server.engine.resting import Resting, is_loss
 from stateward_server.engine.room import Room
 from stateward_server.engine.settling import Settling
@@ -90,7 +81,7 @@ class Actor:
     def deliver(self, mail: Mail) -> None:
         """Queue one piece of mail. Raises ResourceExhausted (MAILBOX_FULL), NotFound when just deleted."""
         if self.gone:
-            raise gone(self.instance.key)
+            raise refusals.gone(self.instance.key)
         self._mailbox.put(mail)
         self._run()
 
@@ -110,7 +101,7 @@ class Actor:
         """Commit a change that is no transition, between turns. Raises Aborted, StoreFault."""
         if not isinstance(await self._room.committer.submit(commit), Committed):
             await self._reload([])
-            raise conflict()
+            raise refusals.conflict()
         self._take_over(commit)
 
     def chill(self) -> None:
@@ -167,7 +158,7 @@ class Actor:
             batch = await self._admit(batch)
             if not batch and (self.instance.paused or not isinstance(first, Probe)):
                 return
-            if (row := self._addressed(batch)) is not None:
+            if (row := addressed(batch, self.timers)) is not None:
                 await self.file(forward(self.instance, self.last.revision, row))
                 batch[0].resolve(Reply(self.last, self.last, met=True, replayed=False))
             else:
@@ -175,7 +166,7 @@ class Actor:
         except StatewardError as error:
             self._give_back(batch or [first], error)
         except StoreFault:
-            self._give_back(batch or [first], no_store())
+            self._give_back(batch or [first], refusals.no_store())
         except Exception:
             log.exception("turn_failed", machine=self.instance.key.machine, instance=self.instance.key.name)
             self._give_back(batch or [first], Internal("INTERNAL", "the server met an error of its own"))
@@ -188,34 +179,18 @@ class Actor:
         for envelope in batch:
             if envelope.abandoned:
                 continue
-            if isinstance(envelope.input, TimerInput) and not self._pending(envelope.input, envelope.due_ms):
+            if outdated(envelope, self.timers):
                 self._nothing_to_do(envelope)
                 continue
-            if self.last.view.status is not Status.ACTIVE:
-                if envelope.reply is not None:
-                    await self._refuse(envelope, ended(self.last.view.status))
-            elif self.instance.paused:
-                if envelope.reply is None:
-                    self._held.append(envelope)
-                else:
-                    await self._refuse(envelope, paused(self.instance.key))
-            elif envelope.expected_revision and envelope.expected_revision != self.last.revision:
-                await self._refuse(envelope, stale(envelope.expected_revision, self.last.revision))
-            else:
+            why = obstacle(envelope, self.instance, self.last)
+            if why is None:
                 admitted.append(envelope)
+            elif envelope.reply is not None:
+                await self._refuse(envelope, why)
+            elif self.last.view.status is Status.ACTIVE:
+                # The instance is paused: it gets this when it goes on.
+                self._held.append(envelope)
         return admitted
-
-    def _pending(self, timer: TimerInput, due_ms: int) -> bool:
-        """Tell whether this is the timer it was meant to be, and not one that was replaced."""
-        row = self.timers.get(timer.id)
-        return row is not None and row.due_ms == due_ms and row.event_json == timer.event_json
-
-    def _addressed(self, batch: Sequence[Envelope]) -> TimerRow | None:
-        """Return the timer whose event goes to another instance, if the batch is one."""
-        if not batch or not isinstance(batch[0].input, TimerInput):
-            return None
-        row = self.timers.get(batch[0].input.id)
-        return row if row is not None and row.to is not None else None
 
     # ------------------------------------------------------------------ one hop, one commit
 
@@ -256,7 +231,7 @@ class Actor:
         except StoreFault as fault:
             log.error("commit_failed", machine=self.instance.key.machine, error=str(fault))
             self._room.host.abort(self.at, commit.base_revision)
-            self._give_back(batch, no_store())
+            self._give_back(batch, refusals.no_store())
             return False
         match result:
             case Committed():
@@ -316,7 +291,7 @@ class Actor:
             if envelope.request is None or stored.request is None or envelope.request.id != stored.request.id:
                 again.append(envelope)
             elif envelope.request.digest != stored.request.digest:
-                envelope.refuse(reused(envelope.request.id))
+                envelope.refuse(refusals.reused(envelope.request.id))
             else:
                 self.waiters.answer(envelope, stored, latest, replayed=True)
         self._mailbox.put_first(again)
@@ -328,12 +303,12 @@ class Actor:
         loaded = await self._room.ledger.load_uid(self.instance.uid)
         if loaded is None:
             self.gone = True
-            error: StatewardError = gone(self.instance.key)
+            error: StatewardError = refusals.gone(self.instance.key)
         else:
             self.instance = loaded.instance
             self.last = loaded.last
             self.timers = {row.id: row for row in await self._room.timers.timers_of(self.instance.uid)}
-            error = conflict()
+            error = refusals.conflict()
         if self.gone or self._conflicts > 2:
             for envelope in envelopes:
                 envelope.refuse(error)
@@ -346,11 +321,11 @@ class Actor:
             case Denied(detail):
                 if detail:
                     log.info("authoriser_threw", machine=self.instance.key.machine, detail=detail[:500])
-                await self._refuse(envelope, denied(self.instance.key))
+                await self._refuse(envelope, refusals.denied(self.instance.key))
             case Failed() if envelope.reply is None:
                 await self._keep(envelope, outcome)
             case Failed(reason, message):
-                await self._refuse(envelope, failed(reason, message))
+                await self._refuse(envelope, refusals.failed(reason, message))
             case Skipped():
                 if isinstance(envelope.input, TimerInput):
                     await self.file(Commit(self.instance, self.last.revision, (), (), (envelope.input.id,)))
@@ -373,7 +348,7 @@ class Actor:
                     return
                 # The host has let go of it: it is in nobody's hands but these.
                 envelope = replace(envelope, input=EventInput(outcome.event_json, None))
-            self._give_back([envelope], no_store())
+            self._give_back([envelope], refusals.no_store())
 
     def _nothing_to_do(self, envelope: Envelope) -> None:
         envelope.resolve(Reply(self.last, self.last, met=True, replayed=False))
@@ -387,7 +362,7 @@ class Actor:
                     self._replay([envelope], stored, and_later=await self._hop.shows(self.last, envelope))
                     return
             except StoreFault:
-                envelope.refuse(no_store())
+                envelope.refuse(refusals.no_store())
                 return
             except StatewardError as trouble:
                 envelope.refuse(trouble)
@@ -421,7 +396,7 @@ class Actor:
         self._room.host.stop_children(self.at)
         self._room.host.evict(self.at)
         self._settling.end()
-        error = gone(self.instance.key)
+        error = refusals.gone(self.instance.key)
         self.waiters.refuse_all(error)
         while self._mailbox:
             mail = self._mailbox.take()
