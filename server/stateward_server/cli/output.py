@@ -1,14 +1,13 @@
 """Where results go: text for people, or one JSON document for scripts.
 
 Results go to stdout; notes, progress and errors to stderr, so that stdout can always be piped. On a
-terminal the cells of lists fold; elsewhere each row is one line, and nothing has colours. With `--json`
-nothing but JSON is written.
+terminal lists are rich tables; elsewhere they are plain columns, never cut off and without colours. With
+`--json` nothing but JSON is written.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,14 +16,10 @@ from typing import Generic, TypeVar
 
 import click
 
-from stateward_server.cli.table import drawn
-
 T = TypeVar("T")
 
 # Ids stay whole on a narrow terminal, to be copied; everything else folds.
-_WHOLE = frozenset({"VERSION", "CURRENT VERSION", "ORG", "MEMBER", "INVITATION", "KEY", "PROVIDER", "TOKEN"})
-_ERASED = "\r\x1b[K"
-"""Makes the line that a terminal is at an empty one."""
+_WHOLE = {"VERSION", "CURRENT VERSION", "ORG", "MEMBER", "INVITATION", "KEY", "PROVIDER", "TOKEN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +55,10 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows for people."""
-        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        header, *lines = drawn(columns, rows, room=room, whole=_WHOLE)
-        click.secho(header, bold=True)
-        for line in lines:
-            click.echo(line)
+        if sys.stdout.isatty():
+            _rich_table(columns, rows)
+        else:
+            _plain_table(columns, rows)
 
     def thing(self, facts: Sequence[tuple[str, str]], document: Mapping[str, object]) -> None:
         """Write what is known of one thing, a line for each fact."""
@@ -98,8 +92,28 @@ class Output:
         if self.as_json or not sys.stderr.isatty():
             yield
             return
-        click.echo(text, err=True, nl=False)
-        try:
+        # Rich takes as long to load as the rest of the command, and scripts never need it.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        with Console(stderr=True).status(Text(text)):
             yield
-        finally:
-            click.echo(_ERASED, err=True, nl=False)
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
+    for line in (columns, *rows):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
