@@ -350,6 +350,61 @@ async def test_a_system_id_is_free_again_after_an_abort(rig: Rig) -> None:
     await instance.send("AGAIN")
 
 
+async def test_a_system_id_goes_through_several_hands_and_back(rig: Rig) -> None:
+    instance = await rig.start(
+        V5
+        + """const job = fromPromise(() => new Promise(() => {}));
+        export default createMachine({ initial: "idle", states: { idle: { on: { GO: "a" } },
+          a: { invoke: { src: job, systemId: "job" }, always: "b" },
+          b: { invoke: { src: job, systemId: "job" } } } });"""
+    )
+    for _ in range(2):
+        reply = await instance.ask(EventInput('{"type":"GO"}', AUTH))
+        assert isinstance(reply, Outcomes) and isinstance(reply.items[0], Step), reply
+        rig.pool.abort(instance.at, instance.revision)
+    assert (await instance.send("GO")).view.states == ("b",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        V5
+        + """const kid = createMachine({ on: { PING: { actions: sendParent({ type: "PONG" }) } } });
+        export default createMachine({ context: {}, entry: assign({ kid: ({ spawn }) => spawn(kid, { id: "k" }) }),
+          on: { LATER: { actions: sendTo(({ context }) => context.kid, { type: "PING" }, { delay: 500 }) },
+            AGAIN: { actions: [stopChild(({ context }) => context.kid),
+              assign({ kid: ({ spawn }) => spawn(kid, { id: "k" }) })] } } });""",
+        V4
+        + """const kid = define({ on: { PING: { actions: sendParent("PONG") } } });
+        export default define({ context: {}, entry: assign({ kid: () => spawn(kid, "k") }),
+          on: { LATER: { actions: sendTo((context) => context.kid, { type: "PING" }, { delay: 500 }) },
+            AGAIN: { actions: [stop((context) => context.kid), assign({ kid: () => spawn(kid, "k") })] } } });""",
+    ],
+    ids=["v5", "v4"],
+)
+async def test_a_delayed_event_for_a_child_is_not_for_the_next_one_of_its_id(rig: Rig, source: str) -> None:
+    instance = await rig.start(source)
+    (timer,) = (await instance.send("LATER")).timers
+    assert isinstance(timer, SetTimer)
+    await instance.send("AGAIN")
+    fired = await instance.take(TimerInput(timer.id, timer.event_json, timer.target))
+    assert fired == Skipped()
+
+
+async def test_a_machine_sees_itself_as_the_event_before_in_a_batch_left_it(rig: Rig) -> None:
+    instance = await rig.start(
+        V5
+        + """export default createMachine({ context: { n: 0, seen: [] }, on: { GO: { actions: assign({
+          n: ({ context }) => context.n + 1,
+          seen: ({ context, self }) => [...context.seen, self.getSnapshot().context.n] }) } } });"""
+    )
+    go = EventInput('{"type":"GO"}', AUTH)
+    reply = await instance.ask(go, go, go)
+    assert isinstance(reply, Outcomes)
+    instance.keep(reply.items)
+    assert instance.context["seen"] == [0, 1, 2]
+
+
 async def test_callbacks_and_observables_report_to_the_inbox(rig: Rig) -> None:
     instance = await rig.start(
         V5

@@ -141,6 +141,14 @@ same(
     ' ASK: { actions: a.sendTo("k", { type: "ASK" }) } } }, answered: {} }',
 )
 same(
+    "respond",
+    value="answered",
+    before='const kid = x.createMachine({ predictableActionArguments: true, initial: "e", states: {'
+    ' e: { on: { ASK: { actions: a.respond("YES") } } } } });',
+    v4='context: {}, entry: [x.assign({ kid: () => x.spawn(kid, "k") }), a.sendTo((c) => c.kid, { type: "ASK" })],'
+    ' initial: "a", states: { a: { on: { YES: "answered" } }, answered: {} }',
+)
+same(
     "auto-forward",
     "PING",
     value="b",

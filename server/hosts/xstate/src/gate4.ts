@@ -12,7 +12,7 @@ import { Mail, noRemotes, PARENT } from "./mail.ts";
 import { recordSpawns } from "./remote4.ts";
 import { isRef4, markChild, Ref4, reviveRefs4 } from "./ref4.ts";
 import { type Draft, type Effect, type Recorded, sort4, without } from "./sort4.ts";
-import { noTimers, TimerBook } from "./timers.ts";
+import { noAims, noTimers, TimerBook } from "./timers.ts";
 import {
   type AnyEvent,
   type ChildRow,
@@ -33,7 +33,7 @@ type Any = any;
 
 const RUNNING = 1;
 const STOPPED = 2;
-const NOTHING = { timers: noTimers, lost: [], remotes: noRemotes };
+const NOTHING = { timers: noTimers, aims: noAims, lost: [], remotes: noRemotes };
 const scxml = (v4utils as Any).toSCXMLEvent as (event: Any, extra?: Any) => Any;
 
 /** What a turn answers: `event` is null for the start, and a turn that is `still` does not ask the machine. */
@@ -53,7 +53,7 @@ interface Record4 {
 }
 
 /** What a step goes out from. */
-type Base = Pick<Head, "timers" | "lost" | "remotes">;
+type Base = Pick<Head, "timers" | "aims" | "lost" | "remotes">;
 
 export class Gate4 implements Gate {
   readonly #machine: Any;
@@ -118,6 +118,8 @@ export class Gate4 implements Gate {
     }
     const ref = this.#service.children.get(child);
     if (!ref || head.lost.includes(child)) return undefined;
+    const aim = head.aims[fired];
+    if (aim !== undefined && aim !== ref && (aim as Ref4).actor !== ref) return undefined;
     const turn = this.#compute(
       head,
       { event: scxml(event), revision: 0, fired, still: true },
@@ -201,6 +203,7 @@ export class Gate4 implements Gate {
       status: statusOf(state),
       lost,
       timers: stored.timers ?? noTimers,
+      aims: noAims,
       remotes,
     };
   }
@@ -263,7 +266,7 @@ export class Gate4 implements Gate {
   #compute(head: Base, cause: Cause, transition: () => Any, write?: (mail: Mail) => void): Turn {
     const { event, revision, fired, still = false } = cause;
     const recorded: Recorded[] = [];
-    const book = new TimerBook(head.timers, revision);
+    const book = new TimerBook(head.timers, head.aims, revision);
     if (fired !== undefined) book.fire(fired, false);
     const mail = new Mail(this.#owner.limits);
     write?.(mail);
@@ -309,6 +312,7 @@ export class Gate4 implements Gate {
       status: statusOf(state),
       lost: state.done ? [] : lost,
       timers: book.timers,
+      aims: book.aims,
       timerOps: book.ops,
       eventText: cause.text ?? null,
       effects: effects.length,

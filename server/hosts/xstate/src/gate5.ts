@@ -13,8 +13,8 @@ import { Mail, noRemotes, PARENT } from "./mail.ts";
 import { guardSystem, parent5, remotes5, restored5 } from "./remote5.ts";
 import { type Moves, Seats } from "./seats5.ts";
 import { settle5, type Step, stoppedBy } from "./settle5.ts";
-import { children5, extraJson5, isRef5, view5 } from "./snapshot5.ts";
-import { noTimers, TimerBook } from "./timers.ts";
+import { children5, extraJson5, isRef5, lossText, putNodes5, view5 } from "./snapshot5.ts";
+import { noAims, noTimers, TimerBook } from "./timers.ts";
 import {
   type AnyEvent,
   type Gate,
@@ -35,7 +35,7 @@ type Any = any;
 
 const RUNNING = 1;
 const STOPPED = 2;
-const NOTHING = { timers: noTimers, lost: [], remotes: noRemotes, state: { children: {} } };
+const NOTHING = { timers: noTimers, aims: noAims, lost: [], remotes: noRemotes, state: { children: {} } };
 /** Built-in actions whose execution is an effect; the timers are dealt with apart. */
 const EFFECTS = new Set([
   "xstate.sendTo",
@@ -55,7 +55,7 @@ interface Cause {
 }
 
 /** What a step goes out from. */
-type Base = Pick<Head, "timers" | "lost" | "remotes" | "state">;
+type Base = Pick<Head, "timers" | "aims" | "lost" | "remotes" | "state">;
 
 interface Record5 {
   steps: Step[];
@@ -138,7 +138,7 @@ export class Gate5 implements Gate {
         return head.state;
       });
     }
-    const ref = (head.state as Any).children[child];
+    const ref = head.aims[fired] as Any;
     if (!ref || ref._processingStatus !== RUNNING) return undefined;
     return this.#compute(head, { event, revision: 0, fired }, () => {
       this.#defer(() => this.#actor.system._relay(this.#actor, ref, event));
@@ -224,11 +224,7 @@ export class Gate5 implements Gate {
       },
       actor._actorScope,
     );
-    if (stored.nodes) {
-      const place = new Map(stored.nodes.map((id, at) => [id, at]));
-      state._nodes.sort((a: Any, b: Any) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0));
-      state.value = stored.value;
-    }
+    if (stored.nodes) putNodes5(state, stored.nodes, stored.value);
     state.context = reviveRefs(stored.context, actor, children);
     state.children = children;
     actor._snapshot = state;
@@ -240,6 +236,7 @@ export class Gate5 implements Gate {
       status: state.status,
       lost,
       timers: stored.timers ?? noTimers,
+      aims: noAims,
       remotes,
     };
   }
@@ -302,23 +299,28 @@ export class Gate5 implements Gate {
     const { event, revision, fired, initial = false } = cause;
     const steps: Step[] = [];
     const moves = this.#seats.watch();
-    const book = new TimerBook(head.timers, revision);
+    const book = new TimerBook(head.timers, head.aims, revision);
     if (fired !== undefined) book.fire(fired, true);
     const mail = new Mail(this.#owner.limits);
     const { children: before } = head.state as Any;
     this.#steps = steps;
+    // Steps of one batch stand on each other before any is committed; `self.getSnapshot()` must too.
+    const actor = this.#actor;
+    const committed = actor._snapshot;
+    actor._snapshot = head.state;
     let state: Any;
     let remotes: Remotes;
     try {
       state = transition(mail);
       const after = state.children;
       remotes = remotes5(before, after, head.remotes, mail, this.#owner);
-      settle5(steps, { root: this.#actor, before, after, book, mail });
+      settle5(steps, { root: actor, before, after, book, mail });
       if (state.status !== "active") book.cancelAll();
     } catch (error) {
       this.#seats.takeBack(moves);
       throw error;
     } finally {
+      actor._snapshot = committed;
       this.#steps = null;
       this.#seats.rest();
     }
@@ -329,6 +331,7 @@ export class Gate5 implements Gate {
       status: state.status,
       lost: head.lost,
       timers: book.timers,
+      aims: book.aims,
       timerOps: book.ops,
       remotes,
       messages: mail.messages,
@@ -396,8 +399,4 @@ export class Gate5 implements Gate {
       this.#owner.fault(what, error);
     }
   }
-}
-
-function lossText(event: { error: Error }): string {
-  return JSON.stringify({ ...event, error: { name: event.error.name, message: event.error.message } });
 }

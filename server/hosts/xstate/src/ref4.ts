@@ -29,6 +29,11 @@ export class Ref4 {
     this.#actor = this.#spawn?.();
   }
 
+  /** What it stands for, once that has begun: XState 4 tells a child that is a machine who sends. */
+  get actor(): Any {
+    return this.#actor ?? this;
+  }
+
   send(event: Any): void {
     this.#actor?.send(event);
   }

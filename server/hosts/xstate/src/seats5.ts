@@ -8,10 +8,8 @@
 // deno-lint-ignore no-explicit-any
 type Any = any;
 
-export interface Moves {
-  taken: Any[];
-  vacated: [actor: Any, systemId: string][];
-}
+/** Who took a seat, or gave up which, in order. */
+export type Moves = { actor: Any; gave?: string }[];
 
 export class Seats {
   readonly #system: Any;
@@ -22,14 +20,13 @@ export class Seats {
     const take = system._set;
     system._set = (systemId: string, actor: Any) => {
       take(systemId, actor);
-      this.#moves?.taken.push(actor);
+      this.#moves?.push({ actor });
     };
   }
 
   /** Keep account of every move until `rest`. */
   watch(): Moves {
-    this.#moves = { taken: [], vacated: [] };
-    return this.#moves;
+    return this.#moves = [];
   }
 
   rest(): void {
@@ -42,15 +39,17 @@ export class Seats {
     if (inner) { for (const child of Object.values(inner)) if (child) this.vacate(child); }
     const systemId = actor.systemId;
     if (typeof systemId !== "string" || this.#system.get(systemId) !== actor) return;
-    this.#moves?.vacated.push([actor, systemId]);
+    this.#moves?.push({ actor, gave: systemId });
     this.#system._unregister(actor);
     this.#system._register(actor.sessionId, actor);
   }
 
+  /** Last move first: within one turn a seat can go through several hands. */
   takeBack(moves: Moves): void {
     this.#moves = null;
-    for (const actor of moves.taken) this.#system._unregister(actor);
-    for (const [actor, systemId] of moves.vacated) this.#system._set(systemId, actor);
-    moves.taken.length = moves.vacated.length = 0;
+    for (let move = moves.pop(); move; move = moves.pop()) {
+      if (move.gave === undefined) this.#system._unregister(move.actor);
+      else this.#system._set(move.gave, move.actor);
+    }
   }
 }

@@ -88,7 +88,8 @@ function leaves(action: Any, scene: Scene): boolean {
     params.delay = undefined; // no use to wait for a child that is gone: the log says so after the commit
     return false;
   }
-  book.set(id, delay, durable(event), to === root ? null : to.id);
+  if (to === root) book.set(id, delay, durable(event), null);
+  else book.set(id, delay, durable(event), to.id, to);
   return true;
 }
 

@@ -30,9 +30,10 @@ export function children5(
     const alive = !remote && child._processingStatus !== STOPPED && child._snapshot.status === "active" &&
       !stopped.has(child);
     // What it had to say at its end counts as running until the machine has heard it.
-    const active = alive || lost.includes(id) || (owner.unheard as Any[]).some(({ type }) =>
-      type === `xstate.done.actor.${id}` || type === `xstate.error.actor.${id}`
-    );
+    const active = alive || lost.includes(id) ||
+      (owner.unheard as Any[]).some(({ type }) =>
+        type === `xstate.done.actor.${id}` || type === `xstate.error.actor.${id}`
+      );
     const row: { active: boolean; src?: string; systemId?: string; remote?: Remote } = { active };
     if (remote) row.remote = remote;
     if (typeof child.src === "string") row.src = child.src;
@@ -51,8 +52,9 @@ export function extraJson5(state: Any, limit: number): string {
     text = `,"history":${JSON.stringify(Object.fromEntries(ids))}`;
   }
   const nodes = state._nodes as Any[];
-  // With regions side by side, the order of the nodes is the order in which XState 5 asks them.
-  if (nodes.some((node) => node.type === "parallel")) {
+  // With regions side by side, the order of the nodes is the order in which XState 5 asks them, and transitions
+  // that cross them can leave the parent of a node out: the value alone does not tell.
+  if (nodes.some((node) => node.type === "parallel" || node.parent && !nodes.includes(node.parent))) {
     text += `,"nodes":${JSON.stringify(nodes.map((node) => node.id))}`;
   }
   for (const member of ["output", "error"]) {
@@ -61,7 +63,20 @@ export function extraJson5(state: Any, limit: number): string {
   return text;
 }
 
+/** Put the nodes of a stored snapshot in force, as `extraJson5` wrote them. */
+export function putNodes5(state: Any, ids: readonly string[], value: unknown): void {
+  const nodes = ids.map((id) => state.machine.idMap.get(id));
+  if (nodes.every(Boolean)) state._nodes = nodes;
+  state.tags = new Set(state._nodes.flatMap((node: Any) => node.tags));
+  state.value = value;
+}
+
 export function view5(state: Any): ViewParts {
   const nodes = (state._nodes as Any[]).filter((node) => node.parent).sort((a, b) => a.order - b.order);
   return { states: nodes.map((node) => node.path.join(".")), tags: [...state.tags as Set<string>].sort() };
+}
+
+/** The event that tells of a lost service, as the history shows it. */
+export function lossText(event: { error: Error }): string {
+  return JSON.stringify({ ...event, error: { name: event.error.name, message: event.error.message } });
 }

@@ -5,7 +5,7 @@
 
 import { plain } from "./library4.ts";
 import { type Mail, PARENT } from "./mail.ts";
-import { type Ref4 } from "./ref4.ts";
+import { Ref4 } from "./ref4.ts";
 import { invoked, type Spawned4, target } from "./remote4.ts";
 import { type TimerBook } from "./timers.ts";
 import { Refusal, type Remotes } from "./types.ts";
@@ -53,7 +53,7 @@ export function sort4(entry: Recorded, draft: Draft): void {
   switch (type) {
     case "xstate.raise":
     case "xstate.send":
-      sortSend(action, draft, run);
+      sortSend(entry, draft, run);
       return;
     case "xstate.cancel":
       book.cancel(String(action.sendId));
@@ -77,7 +77,7 @@ export function sort4(entry: Recorded, draft: Draft): void {
   }
 }
 
-function sortSend(action: Any, draft: Draft, run: () => void): void {
+function sortSend([action, ...seen]: [Any, Any, Any], draft: Draft, run: () => void): void {
   const { to, id, delay } = action;
   const { book, mail } = draft;
   const delayed = typeof delay === "number";
@@ -92,9 +92,14 @@ function sortSend(action: Any, draft: Draft, run: () => void): void {
     if (delayed) book.setRemote(id, delay, mail.text(event()), remote);
     else mail.send(remote, event());
   } else if (delayed) {
-    const own = to === INTERNAL || to === undefined || to === null;
-    book.set(id, delay, durable(event()), own ? null : typeof to === "string" ? to : String(to.id));
-  } else draft.effects.push({ what: `sending ${action._event.name}`, run });
+    // An id means whoever has it when the time has come, a reference that very actor.
+    if (to === INTERNAL || to === undefined || to === null) book.set(id, delay, durable(event()), null);
+    else if (typeof to === "string") book.set(id, delay, durable(event()), to);
+    else book.set(id, delay, durable(event()), String(to.id), to);
+  } else {
+    const send = to instanceof Ref4 ? () => draft.service._exec({ ...action, to: to.actor }, ...seen) : run;
+    draft.effects.push({ what: `sending ${action._event.name}`, run: send });
+  }
 }
 
 function sortStart([action, context, event]: [Any, Any, Any], draft: Draft, run: () => void): void {

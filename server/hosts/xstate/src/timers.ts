@@ -5,28 +5,36 @@
  * ledger's timers have unique ids, so a step that sets one names it after its revision.
  */
 
-import type { Remote, TimerOp, Timers } from "./types.ts";
+import type { Aims, Remote, TimerOp, Timers } from "./types.ts";
 
 /** The name of a timer for another instance says when it is due. */
 const REMOTE = /~\d+\.\d+@(\d+)$/;
 const LONG_PAST = 3_600_000;
 
 export const noTimers: Timers = Object.freeze({});
+export const noAims: Aims = Object.freeze({});
 
 export class TimerBook {
   readonly ops: TimerOp[] = [];
   #timers: Record<string, readonly string[]>;
+  #aims: Aims;
   #count = 0;
 
-  constructor(before: Timers, readonly revision: number) {
+  constructor(before: Timers, aims: Aims, readonly revision: number) {
     this.#timers = before as Record<string, readonly string[]>;
+    this.#aims = aims;
+  }
+
+  get aims(): Aims {
+    return this.#aims;
   }
 
   get timers(): Timers {
     return this.#timers;
   }
 
-  set(id: string | undefined, delay: number, eventText: string, target: string | null): void {
+  /** `aim` is the very actor that `target` names now; another one of that id later is not meant. */
+  set(id: string | undefined, delay: number, eventText: string, target: string | null, aim?: unknown): void {
     const ordinal = this.#count++;
     const known = id === undefined ? undefined : this.#timers[id];
     const name = id ?? "";
@@ -37,6 +45,7 @@ export class TimerBook {
       ? ["", unique, ...rest.slice(1)]
       : [unique, ...rest.filter((other) => other !== "" && !REMOTE.test(other))];
     this.#timers = { ...this.#timers, [name]: held };
+    if (aim !== undefined) this.#aims = { ...this.#aims, [unique]: aim };
     this.ops.push([unique, milliseconds(delay), eventText, target]);
   }
 
@@ -67,6 +76,7 @@ export class TimerBook {
     const held = this.#timers[id];
     if (!held || held[0] === "") return;
     this.ops.push([held[0]]);
+    this.#forget(held[0]);
     this.#replace(id, held.length > 1 ? ["", ...held.slice(1)] : []);
   }
 
@@ -78,6 +88,7 @@ export class TimerBook {
     for (const id of Object.keys(this.#timers)) {
       const held = this.#timers[id];
       if (unique === "" || !held.includes(unique)) continue;
+      this.#forget(unique);
       const newest = held[0] === unique || forgetful ? "" : held[0];
       const others = held.filter((other) => other !== unique && other !== newest && other !== "");
       this.#replace(id, newest === "" && others.length === 0 ? [] : [newest, ...others]);
@@ -90,6 +101,13 @@ export class TimerBook {
       for (const unique of this.#timers[id]) if (unique !== "") this.ops.push([unique]);
     }
     this.#timers = noTimers as Record<string, readonly string[]>;
+    this.#aims = noAims;
+  }
+
+  #forget(unique: string): void {
+    if (!Object.hasOwn(this.#aims, unique)) return;
+    const { [unique]: _gone, ...rest } = this.#aims;
+    this.#aims = rest;
   }
 
   #replace(id: string, held: readonly string[]): void {

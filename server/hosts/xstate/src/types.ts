@@ -23,6 +23,9 @@ export type TimerOp =
 /** Timers that are pending, by the id the machine gave them: `[the one cancel() means or "", ...others]`. */
 export type Timers = Readonly<Record<string, readonly string[]>>;
 
+/** The actors that delayed events are for, by the timer's name: known in the process that runs them only. */
+export type Aims = Readonly<Record<string, unknown>>;
+
 /** A state of one machine and what belongs to it: immutable, so that dropping it is forgetting it. */
 export interface Head {
   /** The dialect's own snapshot object. */
@@ -33,6 +36,7 @@ export interface Head {
   /** Children that ran in a process that is gone and have not been reported to the machine yet. */
   readonly lost: readonly string[];
   readonly timers: Timers;
+  readonly aims: Aims;
   readonly remotes: Remotes;
 }
 
@@ -84,7 +88,7 @@ export interface Stored {
   output?: unknown;
   error?: unknown;
   history?: unknown;
-  /** Active nodes in XState's own order, where that is not the order of the chart. */
+  /** The nodes in force in XState's own order, where the value alone does not tell them. */
   nodes?: string[];
   children?: Record<string, ChildRow>;
   timers?: Record<string, string[]>;
