@@ -18,7 +18,7 @@ EVENTS = 30
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["v5", "v4", "v4-predictable"])
+@pytest.mark.parametrize("variant", ["v5", "v4-old", "v4-kept", "v4-predictable"])
 def test_a_random_chart_runs_as_the_library_runs_it(variant: str) -> None:
     command = deno(PROGRAM, variant, "1", str(CHARTS), str(EVENTS))
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=55)
@@ -28,4 +28,4 @@ def test_a_random_chart_runs_as_the_library_runs_it(variant: str) -> None:
     assert told["steps"] > 10 * CHARTS
     assert told["restores"] > CHARTS / 4
     assert told["aborts"] > CHARTS
-    assert told["jobs"] > CHARTS / 2
+    assert told["jobs"] > CHARTS / 4

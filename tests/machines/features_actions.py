@@ -145,8 +145,8 @@ same(
     value="answered",
     before='const kid = x.createMachine({ predictableActionArguments: true, initial: "e", states: {'
     ' e: { on: { ASK: { actions: a.respond("YES") } } } } });',
-    v4='context: {}, entry: [x.assign({ kid: () => x.spawn(kid, "k") }), a.sendTo((c) => c.kid, { type: "ASK" })],'
-    ' initial: "a", states: { a: { on: { YES: "answered" } }, answered: {} }',
+    v4='context: {}, entry: [x.assign({ kid: () => x.spawn(kid, "k") }),'
+    ' a.sendTo((c) => c.kid, { type: "ASK" })], initial: "a", states: { a: { on: { YES: "answered" } }, answered: {} }',
 )
 same(
     "auto-forward",

@@ -18,7 +18,12 @@ const LIMITS: Limits = {
 };
 const UID = 7;
 
-export class Failure extends Error {}
+/** The host refused a step. Where the machine threw, the library must have failed as well. */
+export class Failure extends Error {
+  get threw(): boolean {
+    return this.message.startsWith("MACHINE_THREW");
+  }
+}
 
 export class Hosted {
   #host!: Host;
@@ -27,9 +32,12 @@ export class Hosted {
   #inbox = false;
   #revision = 0;
   #stored = "";
+  #tags: string[] = [];
   #cold = false;
   #alarms = new Map<string, number>();
   settled = true;
+  /** Failures of services that nobody handled. */
+  unheard = 0;
   restores = 0;
   aborts = 0;
 
@@ -58,7 +66,7 @@ export class Hosted {
     this.#drain();
   }
 
-  /** A batch, as a full mailbox gives one. */
+  /** A batch, as a full mailbox gives one: it is cut where a step has effects. */
   sendAll(events: { type: string }[]): void {
     this.#step(events.map((event) => [0, JSON.stringify(event), null]));
     this.#drain();
@@ -87,8 +95,11 @@ export class Hosted {
     const ids = Object.entries(stored.history ?? {}).map((
       [id, nodes]: any,
     ) => [id, nodes.map?.((n: any) => n.id)]);
-    const history = this.dialect === "v5" ? Object.fromEntries(ids) : stored.history;
-    return { value: stored.value, context: stored.context, status: stored.status, history };
+    const { value, context, status, children, output, nodes } = stored;
+    const alive = Object.keys(children ?? {}).filter((id) => children[id].active).sort();
+    const both = { value, context, status, tags: this.#tags, alive };
+    if (this.dialect === "v4") return { ...both, history: stored.history };
+    return { ...both, history: Object.fromEntries(ids), output, nodes };
   }
 
   #fresh(): void {
@@ -98,7 +109,9 @@ export class Hosted {
       inbox: () => void (this.#inbox = true),
       log: (_uid: number, level: string, text: string) => {
         // The library is silent where we report that nobody handled a service's failure.
-        if (/^(the machine|unhandled error\.platform\S*) failed: Error: no$/.test(text)) return;
+        if (/^(the machine|unhandled error\.platform\S*) failed: (Error: )?(no|boom)$/.test(text)) {
+          return void this.unheard++;
+        }
         this.world.trace.push(level === "error" ? `fault ${text}` : `log ${text}`);
       },
       format: (args: unknown[]) => args.join(" "),
@@ -140,6 +153,8 @@ export class Hosted {
       }
       this.#keep(reply);
       rest = rest.slice(reply.length);
+      // What a step sends to itself comes before the next event, as it does for the library.
+      if (rest.length > 0) this.#drain();
     }
   }
 
@@ -158,6 +173,7 @@ export class Hosted {
       if (outcome[0] !== 0) throw new Error(`unexpected outcome ${JSON.stringify(outcome)}`);
       this.#revision++;
       this.#stored = outcome[2];
+      this.#tags = outcome[5];
       this.settled = outcome[8];
       for (const op of outcome[9]) this.#timer(op);
     }

@@ -5,31 +5,59 @@ export interface Job {
   reject(error: unknown): void;
 }
 
+/** What an observable talks to. */
+export interface Listener {
+  next?(value: unknown): void;
+  error?(error: unknown): void;
+  complete?(): void;
+}
+
 interface Alarm {
   id: number;
   due: number;
   ring(): void;
 }
 
+interface Told {
+  type: string;
+  [member: string]: unknown;
+}
+
 export class World {
   readonly trace: string[] = [];
   readonly jobs: Job[] = [];
+  readonly listeners: Listener[] = [];
   #alarms: Alarm[] = [];
   #count = 0;
   now = 0;
 
-  act(what: string, context: { n: number }, event: { type: string }): void {
-    this.trace.push(`${what} n=${context.n} on ${event.type}`);
+  act(what: string, context: { n: number }, event: Told): void {
+    this.trace.push(`${what} n=${context.n} on ${event.type}${payload(event)}`);
   }
 
   readonly log = (...args: unknown[]): void => {
     this.trace.push(`log ${args.join(" ")}`);
   };
 
-  job = (): Promise<unknown> => {
-    this.trace.push("job");
+  job = (given?: unknown): Promise<unknown> => {
+    this.trace.push(`job ${JSON.stringify(given)}`);
     return new Promise((resolve, reject) => this.jobs.push({ resolve, reject }));
   };
+
+  /** Something that can be observed, in the form both dialects take. */
+  stream = (given?: unknown) => ({
+    subscribe: (first: Listener | Listener["next"], error?: Listener["error"], complete?: () => void) => {
+      this.trace.push(`listen ${JSON.stringify(given)}`);
+      const listener = typeof first === "function" ? { next: first, error, complete } : first!;
+      this.listeners.push(listener);
+      const unsubscribe = () => {
+        const at = this.listeners.indexOf(listener);
+        if (at >= 0) this.listeners.splice(at, 1);
+        this.trace.push("deaf");
+      };
+      return { unsubscribe };
+    },
+  });
 
   readonly clock = {
     setTimeout: (ring: () => void, ms: number): number => {
@@ -41,6 +69,11 @@ export class World {
     },
   };
 
+  /** When the alarms that are set will ring. */
+  get dues(): number[] {
+    return this.#alarms.map((alarm) => alarm.due).sort((a, b) => a - b);
+  }
+
   /** The next alarm that rings within `ms`, taken off the list. */
   next(until: number): Alarm | undefined {
     const due =
@@ -50,6 +83,15 @@ export class World {
     this.#alarms = this.#alarms.filter((alarm) => alarm !== due);
     return due;
   }
+}
+
+function payload(event: Told): string {
+  const { output, data, error, snapshot } = event;
+  const shown = [output, data, error].map((one) => one instanceof Error ? one.message : one);
+  const context = (snapshot as { context?: unknown } | undefined)?.context;
+  return [...shown, context].filter((one) => one !== undefined).map((one) => ` ${JSON.stringify(one)}`).join(
+    "",
+  );
 }
 
 /** Let every promise that is settled be heard. */
