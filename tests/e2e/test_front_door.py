@@ -40,6 +40,8 @@ from stateward.v1 import subscription_service_pb2 as subscription_pb
 from stateward.v1 import token_provider_service_pb2 as provider_pb
 from stateward.v1 import token_service_pb2 as token_pb
 
+PRODUCTION = ("events.write", "indexes.read", "instances.write", "state.read")
+
 pytestmark = [
     pytest.mark.slow,
     # The key of anonymous sessions is short, and no secret.
@@ -195,6 +197,29 @@ async def test_nobody_gives_what_they_do_not_hold(door: Door):
     assert await reason(door.keys.CreateKey(nonsense, metadata=door.admin)) == "INVALID_FIELD"
 
 
+async def test_nobody_lets_others_in_to_what_they_do_not_hold(door: Door):
+    async def key_for(*scopes: str) -> Metadata:
+        made = await door.keys.CreateKey(key_pb.CreateKeyRequest(scopes=scopes), metadata=door.admin)
+        return bearer(tokens.sign(made.key.name.removeprefix("keys/"), made.secret, {}))
+
+    owner = door.admin
+    # Whom the identity provider lets in gets what the token providers give: the production scopes.
+    provider = provider_pb2.IdentityProvider(issuer="https://me.example", algorithms=["HS256"], key=bytes(32))
+    put = identity_pb.PutIdentityProviderRequest(identity_provider=provider)
+    narrow, wide = await key_for("tokens.admin"), await key_for("tokens.admin", *PRODUCTION)
+    await door.orgs.UpdateOrg(org_pb.UpdateOrgRequest(anonymous_access=True), metadata=owner)
+    assert await reason(door.identity_providers.PutIdentityProvider(put, metadata=narrow)) == "SCOPE_MISSING"
+    made = await door.identity_providers.PutIdentityProvider(put, metadata=wide)
+    # So do anonymous sessions.
+    narrow = await key_for("org.write")
+    await door.orgs.UpdateOrg(org_pb.UpdateOrgRequest(anonymous_access=False), metadata=narrow)
+    reopen = org_pb.UpdateOrgRequest(anonymous_access=True)
+    assert await reason(door.orgs.UpdateOrg(reopen, metadata=narrow)) == "SCOPE_MISSING"
+    await door.orgs.UpdateOrg(reopen, metadata=owner)
+    delete = identity_pb.DeleteIdentityProviderRequest(name=made.identity_provider.name)
+    await door.identity_providers.DeleteIdentityProvider(delete, metadata=owner)
+
+
 async def test_a_deleted_access_token_is_over(door: Door):
     create = account_pb.CreateAccessTokenRequest(display_name="laptop", request_id=str(uuid4()))
     made = await door.accounts.CreateAccessToken(create, metadata=door.admin)
@@ -274,6 +299,11 @@ async def test_a_token_of_an_identity_provider_becomes_one_of_the_organisation(d
     name = f"orgs/{server.profile['org']}/tokenProviders/web"
     exchange = token_pb.ExchangeTokenRequest(token_provider=name, subject_token=subject)
     issued = await door.tokens.ExchangeToken(exchange)
+    stranger = token_pb.ExchangeTokenRequest(
+        token_provider=name, subject_token=anonymous(str(server.profile["org"]))
+    )
+    # Its token would not say that it is anonymous, and have what this service gives.
+    assert await reason(door.tokens.ExchangeToken(stranger)) == "SUBJECT_TOKEN_REJECTED"
     me = await door.who(issued.access_token)
     assert json.loads(me.auth_context_json) == {"sub": "ann", "role": "boss"}
     assert me.subject == key.name

@@ -158,6 +158,8 @@ class Edge:
             if not bearer:
                 self._brake.count(context.peer())
         if need is Door.OPEN and not bearer:
+            # Nobody speaks for nobody else, and has no log to be in.
+            line.acting = False
             line.principal = principal = NOBODY
         else:
             line.principal = principal = await self._authenticate(bearer, org, context)

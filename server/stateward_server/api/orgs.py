@@ -68,7 +68,7 @@ class OrgServicer(rpc.OrgServiceServicer):
             if name is not None:
                 await self._orgs.rename(who.org, name, record if anonymous is None else None)
             if anonymous is not None:
-                await self._orgs.set_open(who.org, record, anonymous=anonymous)
+                await self._orgs.set_open(who, record, anonymous=anonymous)
 
         body = (repr(name), repr(anonymous))
         await self._outcomes.once(who.org, "UpdateOrg", request.request_id, body, do=update, again=nothing)

@@ -28,7 +28,7 @@ class IdentityProviderServicer(identity_rpc.IdentityProviderServiceServicer):
     async def PutIdentityProvider(
         self, request: identity_pb.PutIdentityProviderRequest, _context: Context
     ) -> identity_pb.PutIdentityProviderResponse:
-        org = caller.get().org
+        who = caller.get()
         asked = request.identity_provider
         wanted = Wanted(
             asked.issuer,
@@ -41,12 +41,12 @@ class IdentityProviderServicer(identity_rpc.IdentityProviderServiceServicer):
         digest = hashlib.sha256(asked.SerializeToString(deterministic=True)).hexdigest()
 
         provider = await self._outcomes.once(
-            org,
+            who.org,
             "PutIdentityProvider",
             request.request_id,
             (digest,),
-            do=lambda record: self._providers.put_identity_provider(org, wanted, record),
-            again=lambda made: self._providers.identity_provider(org, made),
+            do=lambda record: self._providers.put_identity_provider(who, wanted, record),
+            again=lambda made: self._providers.identity_provider(who.org, made),
         )
         return identity_pb.PutIdentityProviderResponse(identity_provider=convert.identity_provider(provider))
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import jwt
 import structlog
 
+from stateward_server.auth.anonymous import SERVICE
 from stateward_server.auth.authenticator import AUDIENCE
 from stateward_server.auth.identity import Identities, Untrusted
 from stateward_server.auth.mapping import compile_mapping
@@ -77,6 +78,9 @@ class Exchange:
         if provider is None or key is None or key.org != org:
             raise Untrusted("there is no such token provider, or its key is gone")
         identity = await self._identities.identify(org, subject_token)
+        if identity.anonymous and service != SERVICE:
+            # It would come out without the mark of one, with what the service gives to people it knows.
+            raise Untrusted("anonymous sessions get a token at their own service only")
         act = identity.claims
         if provider.mapping_json:
             try:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import jwt
 
+from stateward_server.auth.anonymous import identity_of
 from stateward_server.auth.jwks import KeySets
 from stateward_server.auth.mapping import compile_mapping
 from stateward_server.auth.seal import ProviderKeys
@@ -43,6 +44,8 @@ class Identity:
     """What the provider's mapping made of the token's claims."""
     expires_ms: int
     """When the token is over, without leeway."""
+    anonymous: bool
+    """Whether the provider is that of anonymous sessions, where everybody vouches for themselves."""
 
 
 class Providers(Protocol):
@@ -81,9 +84,10 @@ class Identities:
             raise Untrusted(f"its signature does not hold ({type(error).__name__})") from None
         expires_ms = self._checked_times(claims)
         try:
-            return Identity(compile_mapping(provider.mapping_json).apply(claims), expires_ms)
+            mapped = compile_mapping(provider.mapping_json).apply(claims)
         except (ValueError, InvalidArgument) as error:
             raise Untrusted(f"the provider's mapping cannot be applied: {error}") from None
+        return Identity(mapped, expires_ms, provider.issuer == identity_of(org))
 
     async def _choose(self, org: OrgId, claims: dict[str, Any]) -> IdentityProvider:
         ids = candidates(claims)

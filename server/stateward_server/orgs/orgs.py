@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from stateward_server.auth.anonymous import SERVICE, Anonymous
 from stateward_server.auth.revocations import Revocations
+from stateward_server.auth.scopes import PRODUCTION
 from stateward_server.model.errors import PermissionDenied
 from stateward_server.model.limits import AccessLimits
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import OrgId, mint
 from stateward_server.model.org import AnonymousAccess, Org, Role, User
-from stateward_server.orgs.refusals import checked_text
+from stateward_server.model.principal import Principal
+from stateward_server.orgs.refusals import check_grant, checked_text
 from stateward_server.ports.access import Access
 from stateward_server.ports.clock import Clock, Entropy
 
@@ -62,10 +64,15 @@ class Orgs:
         name = checked_text(display_name, "display_name", self._most, least=1)
         await self._store.rename_org(org, name, request)
 
-    async def set_open(self, org: OrgId, request: RequestRecord | None, *, anonymous: bool) -> None:
-        """Let people in without an account, or no longer; those who are in are put out at once."""
+    async def set_open(self, by: Principal, request: RequestRecord | None, *, anonymous: bool) -> None:
+        """Let people in without an account, or no longer; those who are in are put out at once.
+
+        Raises PermissionDenied (SCOPE_MISSING) for who does not hold what these people get.
+        """
+        org = by.org
         opened = await self._opened(org)
         if anonymous and opened is None:
+            check_grant(by, PRODUCTION)
             await self._store.open_to_anonymous(self._anonymous.access(org, self._clock.now_ms()), request)
         elif not anonymous and opened is not None:
             await self._store.close_to_anonymous(opened, request)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from stateward_server.auth.mapping import compile_mapping
 from stateward_server.auth.seal import ProviderKeys
 from stateward_server.auth.verification import check_source
-from stateward_server.model.errors import InvalidArgument
+from stateward_server.model.errors import InvalidArgument, NotFound
 from stateward_server.model.limits import AccessLimits
 from stateward_server.model.machine import RequestRecord
 from stateward_server.model.names import OrgId
@@ -57,9 +58,11 @@ class Providers:
         self._most = AccessLimits().providers
 
     async def put_identity_provider(
-        self, org: OrgId, wanted: Wanted, request: RequestRecord | None
+        self, by: Principal, wanted: Wanted, request: RequestRecord | None
     ) -> IdentityProvider:
-        """Raises InvalidArgument (INVALID_FIELD), ResourceExhausted (ACCESS_FULL)."""
+        """Raises InvalidArgument (INVALID_FIELD), PermissionDenied (SCOPE_MISSING), ResourceExhausted."""
+        org = by.org
+        await self._check_gifts(by)
         issuer = checked_text(wanted.issuer, "issuer", _NAME) or None
         audience = checked_text(wanted.audience, "audience", _NAME) or None
         if issuer is None and audience is None:
@@ -86,6 +89,12 @@ class Providers:
         change = await self._store.put_identity_provider(provider, self._most, request)
         check_room(change, self._most)
         return await self.identity_provider(org, provider.id)
+
+    async def _check_gifts(self, by: Principal) -> None:
+        """Whoever says who is let in could let themselves in: so they must hold what is given there."""
+        for provider in await self._store.list_token_providers(by.org, "", self._most):
+            with suppress(NotFound):  # a provider whose key is gone gives nothing
+                check_grant(by, (await self._keys.get(by.org, provider.key_id)).scopes)
 
     async def identity_provider(self, org: OrgId, provider: str) -> IdentityProvider:
         """Raises NotFound (IDENTITY_PROVIDER_NOT_FOUND)."""

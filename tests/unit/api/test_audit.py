@@ -22,11 +22,13 @@ from stateward.v1 import (
     key_pb2,
     key_service_pb2_grpc,
     subscription_service_pb2_grpc,
+    token_service_pb2_grpc,
 )
 from stateward.v1 import audit_service_pb2 as audit_pb
 from stateward.v1 import instance_service_pb2 as instance_pb
 from stateward.v1 import key_service_pb2 as key_pb
 from stateward.v1 import subscription_service_pb2 as subscription_pb
+from stateward.v1 import token_service_pb2 as token_pb
 from stateward_server.api.audit_entries import AuditServicer
 from stateward_server.api.edge import Edge
 from stateward_server.api.paging import PageTokens
@@ -43,6 +45,7 @@ from stateward_server.model.audit import AuditEntry, AuditQuery
 from stateward_server.model.limits import RateLimits
 from stateward_server.model.names import OrgId, mint
 from stateward_server.model.org import Key
+from stateward_server.model.principal import NO_ORG
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy
 from stateward_server.testing.faulty_store import FaultyStore
@@ -64,6 +67,7 @@ class Services(
     key_service_pb2_grpc.KeyServiceServicer,
     instance_service_pb2_grpc.InstanceServiceServicer,
     subscription_service_pb2_grpc.SubscriptionServiceServicer,
+    token_service_pb2_grpc.TokenServiceServicer,
 ):
     """What is called: `act` runs within each call."""
 
@@ -81,6 +85,10 @@ class Services(
     async def SendEvent(self, request: Any, context: Any) -> instance_pb.SendEventResponse:
         await self._serve()
         return instance_pb.SendEventResponse()
+
+    async def ExchangeToken(self, request: Any, context: Any) -> token_pb.ExchangeTokenResponse:
+        await self._serve()
+        return token_pb.ExchangeTokenResponse()
 
     async def WatchInstance(self, request: Any, context: Any) -> AsyncIterator[Any]:
         await self._serve()
@@ -105,12 +113,14 @@ class Audited:
     instances: Any = field(init=False)
     subscriptions: Any = field(init=False)
     audit: Any = field(init=False)
+    tokens: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = key_service_pb2_grpc.KeyServiceStub(self.channel)
         self.instances = instance_service_pb2_grpc.InstanceServiceStub(self.channel)
         self.subscriptions = subscription_service_pb2_grpc.SubscriptionServiceStub(self.channel)
         self.audit = audit_service_pb2_grpc.AuditServiceStub(self.channel)
+        self.tokens = token_service_pb2_grpc.TokenServiceStub(self.channel)
 
     async def create(self, metadata: Any) -> Any:
         request = key_pb.CreateKeyRequest(display_name="nothing of this")
@@ -194,6 +204,13 @@ async def test_an_administrative_call_is_on_record_before_it_takes_effect(audite
         entry("KeyService.DeleteKey", resource=f"keys/{KEY}", outcome="")
     ]
     assert await audited.entries() == [entry("KeyService.DeleteKey", resource=f"keys/{KEY}")]
+
+
+async def test_nobody_writes_into_any_log_by_saying_whom_they_speak_for(audited: Audited):
+    metadata = bearer("", acting={"sub": "ann"})[1:]
+    await audited.tokens.ExchangeToken(token_pb.ExchangeTokenRequest(), metadata=metadata)
+    assert audited.services.served == 1
+    assert await audited.entries(NO_ORG) == []
 
 
 async def test_what_cannot_be_on_record_does_not_happen(audited: Audited):
