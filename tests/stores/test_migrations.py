@@ -102,9 +102,9 @@ async def test_database_of_another_program_is_refused(tmp_path: Path) -> None:
         await SqliteStore.open(tmp_path, clock=ManualClock(), entropy=SeededEntropy())
 
 
-async def test_file_that_is_no_database_is_refused_in_our_words(tmp_path: Path) -> None:
+async def test_file_that_is_no_database_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"no database at all" * 100)
-    with pytest.raises(StoreFault, match=r"stateward\.db cannot be opened$"):
+    with pytest.raises(StoreFault, match=r"stateward\.db cannot be opened: file is not a database$"):
         await SqliteStore.open(tmp_path, clock=ManualClock(), entropy=SeededEntropy())
 
 

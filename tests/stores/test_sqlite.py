@@ -155,7 +155,7 @@ class TestFaults:
         for _ in range(2):
             with pytest.raises(StoreFault) as caught:
                 await sqlite.apply(huge)
-            assert str(caught.value) == "the store could not write"
+            assert str(caught.value) == "the store could not write: database or disk is full"
             assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
         assert len(await sqlite.history(InstanceUid(1), 0, 100)) == 1
         assert await sqlite.load_uid(InstanceUid(2)) is None

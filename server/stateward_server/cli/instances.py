@@ -198,7 +198,7 @@ async def watch(
     async with session.connect() as client:
         handle = client.machine(machine).instance(instance, auth_context=auth_context)
         mode: Mode = "every_transition" if every_transition else "latest"
-        async with handle.subscribe(mode=mode) as updates:
+        async with handle.subscribe(mode=mode, on_reconnect=session.output.reconnect) as updates:
             async for update in updates:
                 if session.output.as_json:
                     session.output.document(shapes.update(update))

@@ -138,7 +138,10 @@ async def watch(
     seen = 0
     async with session.connect() as connected:
         client = connected if auth_context is None else connected.acting_as(auth_context)
-        async with client.machine(machine).watch(states=states, tags=tags, indexes=indexes) as events:
+        watching = client.machine(machine).watch(
+            states=states, tags=tags, indexes=indexes, on_reconnect=session.output.reconnect
+        )
+        async with watching as events:
             async for event in events:
                 if session.output.as_json:
                     session.output.document(shapes.event(event))

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from stateward_server.cli.audit import access, audit
+from stateward_server.cli.backup import backup
 from stateward_server.cli.dead_letters import dead_letters
 from stateward_server.cli.failure import INTERRUPTED, USAGE, Failure
 from stateward_server.cli.group import Commands
@@ -128,7 +129,7 @@ def main(**_read_by_the_session: object) -> None:
 
 
 main.sections = {
-    "Server": (serve, limits),
+    "Server": (serve, backup, limits),
     "Machines": (machines, machine_versions, instances, dead_letters),
     "You": (login, logout, whoami, access_tokens),
     "Organisation": (orgs, members, invitations, audit, access),

@@ -16,6 +16,8 @@ from typing import Generic, TypeVar
 
 import click
 
+from stateward import Reconnect
+
 T = TypeVar("T")
 
 # Ids stay whole on a narrow terminal, to be copied; everything else folds.
@@ -85,6 +87,13 @@ class Output:
         """Tell a person something that is not the result."""
         if not self.as_json:
             click.echo(text, err=True)
+
+    def reconnect(self, seen: Reconnect) -> None:
+        """Tell a person who watches that the connection was lost, once, and that it is back."""
+        if seen.error is None:
+            self.note("Connected again; nothing was missed.")
+        elif seen.attempt == 1:
+            self.note(f"Connection lost ({seen.error}); trying again.")
 
     @contextmanager
     def progress(self, text: str) -> Iterator[None]:

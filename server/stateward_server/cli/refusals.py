@@ -65,7 +65,7 @@ _HINTS = {
     "SUBSCRIBER_TOO_SLOW": "read faster, or watch without --every-transition",
     "DRAINING": "the server is stopping: run the command again when it is back",
     "HOST_UNAVAILABLE": _AGAIN,
-    "STORE_UNAVAILABLE": _AGAIN,
+    "STORE_UNAVAILABLE": f"{_AGAIN}; if it stays so, the server's log says why (commit_failed)",
     "INTERNAL": "this is a bug; error id {error_id} finds it in the server's log",
 }
 

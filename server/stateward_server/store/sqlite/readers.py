@@ -45,7 +45,7 @@ class Readers:
                     await _configure(connection)
                 return cls(connections, stack.pop_all())
         except sqlite3.Error as error:
-            raise StoreFault("the database cannot be read") from error
+            raise StoreFault(f"the database cannot be read: {error}") from error
 
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Row]:
         """Return all rows of a query."""
@@ -53,7 +53,9 @@ class Readers:
             raise StoreFault("the store is closed")
         try:
             return await next(self._turn).execute_fetchall(sql, parameters)  # type: ignore[return-value]
-        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+        except sqlite3.Error as error:
+            raise StoreFault(f"the store could not read: {error}") from error
+        except (OverflowError, UnicodeError) as error:
             raise StoreFault("the store could not read") from error
 
     async def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:

@@ -92,7 +92,7 @@ class Writer:
         try:
             writer = cls(await connecting, staged)
         except sqlite3.Error as error:
-            raise StoreFault(f"the database {path} cannot be opened") from error
+            raise StoreFault(f"the database {path} cannot be opened: {error}") from error
         try:
             configure = partial(_configure, log=path.with_name(path.name + "-wal"))
             await writer.run(configure, failing=f"the database {path} cannot be opened")
@@ -112,7 +112,10 @@ class Writer:
         self._staged.append(staged)
         try:
             await self._database.commit()
-        except (sqlite3.Error, OverflowError, UnicodeError, TypeError) as error:
+        except sqlite3.Error as error:
+            # Whoever reads the log has to learn that the disk is full; SQLite quotes no values.
+            raise StoreFault(f"{failing}: {error}") from error
+        except (OverflowError, UnicodeError, TypeError) as error:
             raise StoreFault(failing) from error
         return staged.result
 
