@@ -20,7 +20,6 @@ import {
   type Head,
   type Owner,
   type Remote,
-  type Remotes,
   type Stored,
   type Turn,
   type ViewParts,

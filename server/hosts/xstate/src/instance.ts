@@ -33,8 +33,6 @@ export interface Tell {
   format(args: unknown[]): string;
 }
 
-export type Fired = { id: string; target: string | null };
-
 export class Instance implements Owner {
   readonly gate: Gate;
   revision = 0;
