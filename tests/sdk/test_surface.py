@@ -243,6 +243,12 @@ def test_a_program_loads_only_what_it_needs(start: str, unloaded: set[str]) -> N
     assert not loaded & unloaded
 
 
+def test_what_is_not_loaded_yet_is_offered_too() -> None:
+    code = "import stateward; print(*dir(stateward))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(EXPORTS) <= set(done.stdout.split())
+
+
 def test_an_unknown_name_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="'stateward' has no attribute 'Clients'"):
         getattr(stateward, "Clients")  # noqa: B009 - mypy knows that it is not there

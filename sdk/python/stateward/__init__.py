@@ -304,3 +304,7 @@ def __getattr__(name: str) -> object:
     value: object = getattr(import_module(f".{_CONNECTED[name]}", __name__), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_CONNECTED})
