@@ -175,6 +175,14 @@ async def test_in_a_batch_only_the_endless_event_fails(hasty: Rig) -> None:
     assert got == [Step, Failed, Step]
 
 
+@pytest.mark.parametrize("spin", ["for (;;);", "const again = () => Promise.resolve().then(again); again();"])
+async def test_a_process_that_spins_while_nobody_asks_is_ended(hasty: Rig, spin: str) -> None:
+    instance = await hasty.start(on_go(FIVE, f"{{ actions: () => void setTimeout(() => {{ {spin} }}) }}"))
+    await instance.send("GO")
+    assert await hasty.listener.next_loss() == instance.at.version
+    await instance.send("STAY")
+
+
 async def test_an_endless_effect_is_nobodys_fault(hasty: Rig) -> None:
     instance = await hasty.start(on_go(FIVE, "{ actions: () => { for (;;); } }"))
     await instance.send("GO")

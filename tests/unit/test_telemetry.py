@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -91,6 +92,16 @@ def test_text_with_line_breaks_stays_on_its_line(stderr: Terminal):
     stderr.configure("info", "json")
     structlog.get_logger().info("machine_logged", text='a\n{"event":"forged"}\n')
     assert [line["event"] for line in stderr.lines] == ["machine_logged"]
+
+
+@pytest.mark.parametrize("form", ["json", "pretty"])
+def test_no_text_steers_a_terminal_or_looks_like_another_line(stderr: Terminal, form: str):
+    stderr.configure("info", form)
+    structlog.get_logger().info("machine_logged", text="a\x1b[2J\x07\r\nforged\u202e\x9b\ud800")
+    assert len(stderr.text.splitlines()) == 1
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", stderr.text)
+    assert shown.strip().isprintable() or form == "json"
+    assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize("form", ["json", "pretty"])

@@ -37,7 +37,7 @@ class Failure(Exception):
         lines = [f"Error: {self.message}", f"  reason: {self.reason}"]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def as_json(self) -> str:
         body: dict[str, object] = {"message": self.message, "reason": self.reason}
@@ -46,3 +46,13 @@ class Failure(Exception):
         if self.details:
             body["details"] = self.details
         return json.dumps({"error": body}, ensure_ascii=False)
+
+
+def printable(text: str) -> str:
+    """Return text that steers no terminal: machines and other people have a hand in much of what is shown."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import click
 
 from stateward import Reconnect
+from stateward_server.cli.failure import printable
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows for people."""
+        rows = [[printable(cell) for cell in row] for row in rows]
         if sys.stdout.isatty():
             _rich_table(columns, rows)
         else:
@@ -69,24 +71,24 @@ class Output:
             return
         width = max(len(name) for name, _ in facts)
         for name, value in facts:
-            click.echo(f"{click.style(name.ljust(width), dim=True)}  {value}".rstrip())
+            click.echo(f"{click.style(name.ljust(width), dim=True)}  {printable(value)}".rstrip())
 
     def done(self, sentence: str, document: Mapping[str, object]) -> None:
         """Say that something was done."""
         if self.as_json:
             self.document(document)
         else:
-            click.echo(sentence)
+            click.echo(printable(sentence))
 
     def line(self, text: str) -> None:
         """Write a line of a stream, at once."""
-        click.echo(text)
+        click.echo(printable(text))
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Tell a person something that is not the result."""
         if not self.as_json:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def reconnect(self, seen: Reconnect) -> None:
         """Tell a person who watches that the connection was lost, once, and that it is back."""

@@ -86,11 +86,16 @@ def restrain(pid: int, limits: HostLimits) -> None:
         resource.prlimit(pid, kind, (value, value))
 
 
-def allow_cpu(pid: int, seconds: int) -> None:
-    """Let the process use that much more processor time: without a server that renews it, it ends."""
-    if sys.platform == "linux":
-        used = _cpu_seconds(pid)
-        resource.prlimit(pid, resource.RLIMIT_CPU, (used + seconds, resource.RLIM_INFINITY))
+def allow_cpu(pid: int, seconds: int) -> float:
+    """Let the process use that much more processor time: without a server that renews it, it ends.
+
+    Return the seconds it has used so far, 0 where that cannot be told.
+    """
+    if sys.platform != "linux":
+        return 0.0
+    used = _cpu_seconds(pid)
+    resource.prlimit(pid, resource.RLIMIT_CPU, (int(used) + seconds, resource.RLIM_INFINITY))
+    return used
 
 
 def resident_bytes(pid: int) -> int:
@@ -102,8 +107,8 @@ def resident_bytes(pid: int) -> int:
     return pages * resource.getpagesize()
 
 
-def _cpu_seconds(pid: int) -> int:
+def _cpu_seconds(pid: int) -> float:
     # The name of the process, in brackets, may hold spaces: count the fields behind it.
     fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     ticks = int(fields[11]) + int(fields[12])
-    return ticks // os.sysconf("SC_CLK_TCK")
+    return ticks / os.sysconf("SC_CLK_TCK")

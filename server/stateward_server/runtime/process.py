@@ -77,6 +77,8 @@ class HostProcess(asyncio.Protocol):
         self.announced: set[int] = set()
         """Instances whose inbox has something, which nobody has asked for since it was said."""
         self.used = 0
+        self.used_s = 0.0
+        """Processor time at the last look."""
         self.turn: asyncio.Lock | None = None
         """Held by whoever asks something, when only one at a time may."""
         self.ambiguous = False
@@ -173,6 +175,11 @@ class HostProcess(asyncio.Protocol):
         """Send a request whose answer nobody awaits, but which may be the one that hangs."""
         if self.alive:
             self._send(None, op, args)
+
+    def nudge(self) -> None:
+        """Have a process that is in use give a sign of life: what spins unasked would spin for ever."""
+        if self.owner is not None and not self._pending:
+            self.run("nudge", 0)
 
     def post(self, op: str, *args: object) -> None:
         """Send what needs no answer."""

@@ -22,6 +22,8 @@ from stateward_server.runtime.frames import Json
 from stateward_server.runtime.process import HostProcess, Refused, Verdict
 
 _LOOK_SECONDS = 0.5
+_BUSY_SECONDS = 0.02
+"""Whoever used more of the processor between two looks may be at something endless, beside many others."""
 _CPU_LEASE_SECONDS = 60
 _FORGET_SECONDS = 30.0
 """A process that lived this long is no sign of a poison version."""
@@ -234,13 +236,16 @@ class Slots:
             self._spares.append(task)
 
     def _look(self) -> None:
-        """Watch what the kernel's limits do not cover: memory held, and processes nobody would miss."""
+        """Watch what the kernel's limits do not cover: memory held, and processors kept unasked."""
         if self._closed:
             return
         limit = self._limits.rss_mb * 1024 * 1024
         for process in [process for process in self._all if process.pid]:
             with contextlib.suppress(OSError):
-                command.allow_cpu(process.pid, _CPU_LEASE_SECONDS)
+                used_s = command.allow_cpu(process.pid, _CPU_LEASE_SECONDS)
+                if used_s - process.used_s > _BUSY_SECONDS:
+                    process.nudge()
+                process.used_s = used_s
             if command.resident_bytes(process.pid) > limit:
                 process.kill(Verdict("OUT_OF_MEMORY", f"it held more than {self._limits.rss_mb} MB"))
         self._looking = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)

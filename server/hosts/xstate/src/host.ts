@@ -122,6 +122,8 @@ export class Host {
         return this.#read(uid, frame[3] as number, frame[4] as string, frame[5] as Resume);
       case "judge":
         return this.#judge(frame[3] as Asked, frame[4] as string);
+      case "nudge":
+        return true;
       case "abort":
         this.#abort(uid, frame[3] as number);
         return undefined;
