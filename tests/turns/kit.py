@@ -20,13 +20,13 @@ from stateward_server.model.errors import StatewardError
 from stateward_server.model.ledger import Instance, InstanceKey, RequestTag, Transition
 from stateward_server.model.limits import EngineLimits
 from stateward_server.model.machine import Machine
-from stateward_server.model.names import InstanceName, MachineName, OrgId, VersionId
+from stateward_server.model.names import InstanceName, InstanceUid, MachineName, OrgId, VersionId
 from stateward_server.model.step import Input, NeedSnapshot, Outcome, Resume, StepReply
 from stateward_server.model.wait import Reply, Until, Wait
 from stateward_server.ports.host import Address, HostLost
 from stateward_server.store.memory import MemoryStore
 from stateward_server.testing.clock import ManualClock, SeededEntropy, settle
-from stateward_server.testing.fake_host import FakeHost
+from stateward_server.testing.fake_host import FakeHost, _effects, _Instance, _State
 from stateward_server.testing.fake_machine import Reaction
 from stateward_server.testing.faulty_store import FaultyStore
 
@@ -120,6 +120,8 @@ class Host(FakeHost):
         """So many of the next hops lose the process."""
         self.forgetful = False
         """It never knows an instance, however often it is told."""
+        self.acts: list[tuple[InstanceUid, int]] = []
+        """Instance and revision of every transition whose effects have run."""
         self._gates: list[asyncio.Event] = []
 
     def hold(self) -> asyncio.Event:
@@ -142,6 +144,11 @@ class Host(FakeHost):
         if self.forgetful:
             return NeedSnapshot()
         return await super().step(at, revision, inputs, resume)
+
+    def _act(self, at: Address, instance: _Instance, state: _State) -> None:
+        if _effects(state):
+            self.acts.append((at.uid, instance.revision))
+        super()._act(at, instance, state)
 
     async def _pass(self) -> None:
         if self._gates:
@@ -255,6 +262,8 @@ async def world(before: World | None = None, **limits: int) -> AsyncIterator[Wor
         await memory.create_machine(Machine(ORG, MACHINE, None, clock.now_ms()), None)
     desk = before.desk if before else Desk()
     store, host = FaultyStore(memory), Host(desk)
+    if before:
+        host.acts = before.host.acts
     # A pace of flushes is kept in real time, which these tests do not have.
     bounds = replace(before.limits if before else EngineLimits(flush_pace_ms=0), **limits)
     published: list[tuple[str, list[int]]] = []

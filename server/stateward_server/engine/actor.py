@@ -134,8 +134,8 @@ class Actor:
 
     def _run(self) -> None:
         if not self._running and self._mailbox:
-            self._running = True
             self._room.spawn(self._drain())
+            self._running = True
 
     async def _drain(self) -> None:
         try:

@@ -96,6 +96,7 @@ class Engine:
         self._loops: list[asyncio.Task[None]] = []
         self._turning: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._over = False
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -108,6 +109,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.drain()
+        self._over = True
         for task in self._loops:
             task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
@@ -206,6 +208,8 @@ class Engine:
 
     def lost(self, version: VersionId) -> None:
         """The process of a version died (HostListener)."""
+        if self._draining:  # the next start finds out
+            return
         for actor in self._directory:
             if actor.instance.version == version and not actor.gone:
                 actor.chill()
@@ -243,6 +247,9 @@ class Engine:
             raise refusals.draining()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._over:
+            work.close()
+            raise refusals.draining()
         # A fresh context: a turn must not log under the request id of the call that happened to start it.
         task = self._tasks.create_task(_contained(work), context=Context())
         self._turning.add(task)
