@@ -5,8 +5,9 @@ Each failure says what happened, its machine-readable reason, and the next step.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+
+from stateward_server.cli.visible import visible, visible_json
 
 REFUSED = 1
 USAGE = 2
@@ -37,7 +38,7 @@ class Failure(Exception):
         lines = [f"Error: {self.message}", f"  reason: {self.reason}"]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
-        return printable("\n".join(lines))
+        return visible("\n".join(lines))
 
     def as_json(self) -> str:
         body: dict[str, object] = {"message": self.message, "reason": self.reason}
@@ -45,14 +46,4 @@ class Failure(Exception):
             body["hint"] = self.hint
         if self.details:
             body["details"] = self.details
-        return json.dumps({"error": body}, ensure_ascii=False)
-
-
-def printable(text: str) -> str:
-    """Return text that steers no terminal: machines and other people have a hand in much of what is shown."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
-        for each in text
-    )
+        return visible_json({"error": body})

@@ -1,13 +1,13 @@
 """Where results go: text for people, or one JSON document for scripts.
 
 Results go to stdout; notes, progress and errors to stderr, so that stdout can always be piped. On a
-terminal lists are rich tables; elsewhere they are plain columns, never cut off and without colours. With
-`--json` nothing but JSON is written.
+terminal lists fit into its width; elsewhere they are plain columns, never cut off. With `--json` nothing but
+JSON is written. What others have written is shown as `visible` makes it.
 """
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,12 +17,10 @@ from typing import Generic, TypeVar
 import click
 
 from stateward import Reconnect
-from stateward_server.cli.failure import printable
+from stateward_server.cli.table import table
+from stateward_server.cli.visible import visible, visible_json
 
 T = TypeVar("T")
-
-# Ids stay whole on a narrow terminal, to be copied; everything else folds.
-_WHOLE = {"VERSION", "CURRENT VERSION", "ORG", "MEMBER", "INVITATION", "KEY", "PROVIDER", "TOKEN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Output:
 
     def document(self, body: Mapping[str, object]) -> None:
         """Write a JSON document on a line of its own, at once, for whoever reads it as it comes."""
-        click.echo(json.dumps(body, ensure_ascii=False))
+        click.echo(visible_json(body))
         sys.stdout.flush()
 
     def listing(self, kind: Listing[T], found: Collection[T], *, empty: str) -> None:
@@ -58,11 +56,10 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows for people."""
-        rows = [[printable(cell) for cell in row] for row in rows]
-        if sys.stdout.isatty():
-            _rich_table(columns, rows)
-        else:
-            _plain_table(columns, rows)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        cells = [[visible(cell).replace("\n", "\\n") for cell in row] for row in rows]
+        for line in table(columns, cells, width):
+            click.echo(line)
 
     def thing(self, facts: Sequence[tuple[str, str]], document: Mapping[str, object]) -> None:
         """Write what is known of one thing, a line for each fact."""
@@ -71,24 +68,24 @@ class Output:
             return
         width = max(len(name) for name, _ in facts)
         for name, value in facts:
-            click.echo(f"{click.style(name.ljust(width), dim=True)}  {printable(value)}".rstrip())
+            click.echo(f"{click.style(name.ljust(width), dim=True)}  {visible(value)}".rstrip())
 
     def done(self, sentence: str, document: Mapping[str, object]) -> None:
         """Say that something was done."""
         if self.as_json:
             self.document(document)
         else:
-            click.echo(printable(sentence))
+            click.echo(visible(sentence))
 
     def line(self, text: str) -> None:
         """Write a line of a stream, at once."""
-        click.echo(printable(text))
+        click.echo(visible(text))
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Tell a person something that is not the result."""
         if not self.as_json:
-            click.echo(printable(text), err=True)
+            click.echo(visible(text), err=True)
 
     def reconnect(self, seen: Reconnect) -> None:
         """Tell a person who watches that the connection was lost, once, and that it is back."""
@@ -109,22 +106,3 @@ class Output:
 
         with Console(stderr=True).status(Text(text)):
             yield
-
-
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
-
-
-def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
-    for line in (columns, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
