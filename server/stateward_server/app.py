@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import os
+import resource
 import shlex
 import signal
 import sys
@@ -123,6 +124,10 @@ async def serve(settings: Settings) -> None:
     configure(settings.log_level, settings.log_format)
     # The ledger holds private contexts: it is for its owner only, also in a directory that others may enter.
     os.umask(0o077)
+    # Nor is its memory, with every secret in it, for whoever collects cores. One byte, where 0 would not do,
+    # keeps them from programs, too: see core(5).
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (1 if most else 0, most))
     # The ledger's thread must not wait 5 ms, Python's default, for its turn beside a busy event loop.
     sys.setswitchinterval(_SWITCH_S)
     # Hardly anything here is in a cycle, and looking for cycles after every 700 objects took a fifth of the

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
 from stateward_server.catalog.catalog import Machines
+from stateward_server.catalog.checks import AT_ONCE, WAITING
 from stateward_server.model.errors import (
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    ResourceExhausted,
     StatewardError,
 )
 from stateward_server.model.ledger import Cause, Commit, Instance, InstanceKey, Transition
@@ -27,7 +30,7 @@ from stateward_server.model.names import (
 )
 from stateward_server.model.step import Status, View
 from stateward_server.store.memory import MemoryStore
-from stateward_server.testing.clock import ManualClock, SeededEntropy
+from stateward_server.testing.clock import ManualClock, SeededEntropy, settle
 
 ORG, OTHER = OrgId("org_a"), OrgId("org_b")
 M = machine_name("m")
@@ -208,3 +211,25 @@ async def test_a_version_of_another_machine_cannot_be_chosen_or_started(kit: Kit
 async def test_without_a_current_version_nothing_starts(kit: Kit):
     error = await refused(FailedPrecondition, "NO_CURRENT_VERSION", kit.machines.to_start(ORG, M, None))
     assert error.metadata == {"machine": "m"}
+
+
+# ------------------------------------------------------------------ checking in turn
+
+
+async def test_two_modules_of_an_organisation_are_checked_at_once_and_others_do_not_wait(kit: Kit):
+    await kit.machines.create(OTHER, M)
+    over = asyncio.Event()
+    kit.host.meanwhile = over.wait
+    mine = [asyncio.ensure_future(kit.publish()) for _ in range(WAITING)]
+    await settle()
+    assert len(kit.host.seen) == AT_ONCE
+    error = await refused(ResourceExhausted, "RATE_LIMITED", kit.publish())
+    assert error.retry_after == 1.0
+    theirs = asyncio.ensure_future(kit.publish(org=OTHER))
+    await settle()
+    assert len(kit.host.seen) == AT_ONCE + 1
+    mine[-1].cancel()
+    over.set()
+    await asyncio.gather(*mine, theirs, return_exceptions=True)
+    assert len(kit.host.seen) == WAITING
+    await kit.publish()

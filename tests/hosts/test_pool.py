@@ -17,7 +17,7 @@ from tests.hosts.kit import ALLOW, AUTH, Rig
 
 from stateward_server.model.errors import InvalidArgument
 from stateward_server.model.limits import HostLimits
-from stateward_server.model.machine import Language
+from stateward_server.model.machine import Language, Module
 from stateward_server.model.names import InstanceUid
 from stateward_server.model.step import Denied, EventInput, LostChildren, NeedSnapshot, Outcomes
 from stateward_server.ports.host import Address
@@ -194,6 +194,22 @@ async def test_a_module_may_bring_its_own_copy_of_xstate(rig: Rig, tmp_path: Pat
     instance.keep(reply.items)
     assert (await rig.listener.next_log())[2] == "acted"
     assert len(instance.step.timers) == 1
+
+
+async def test_few_modules_are_checked_at_once() -> None:
+    rig = small(inspections=2, spares=0, starts=9)
+    slow = ALLOW + "for (const end = Date.now() + 200; Date.now() < end; );\nexport default 1;"
+    checks = [asyncio.ensure_future(rig.pool.inspect(Module(slow, Language.JAVASCRIPT))) for _ in range(5)]
+    try:
+        most = 0
+        while not all(check.done() for check in checks):
+            await asyncio.wait(checks, timeout=0.02)
+            alive = [process for process in rig.pool._slots._all if process.alive]
+            most = max(most, len(alive))
+        assert most == 2
+    finally:
+        await asyncio.gather(*checks, return_exceptions=True)
+        await rig.pool.close()
 
 
 async def test_a_copy_of_xstate_that_does_not_keep_still_is_refused(rig: Rig) -> None:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from stateward_server.catalog.checks import Checks
 from stateward_server.model.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -39,6 +40,7 @@ class Machines:
         self._clock = clock
         self._entropy = entropy
         self._limits = limits or ModuleLimits()
+        self._checks = Checks()
 
     async def create(
         self,
@@ -86,14 +88,17 @@ class Machines:
         index_selectors: Mapping[str, str] | None = None,
         request: RequestRecord | None = None,
     ) -> Version:
-        """Check a module and make it a version. Raises NotFound, InvalidArgument (MODULE_*, INVALID_FIELD).
+        """Check a module and make it a version.
+
+        Raises NotFound, InvalidArgument (MODULE_*, INVALID_FIELD), ResourceExhausted (RATE_LIMITED).
 
         Indexes without a selector of their own take that of the current version.
         """
         machine = await self.get(org, name)
         before = machine.current_version.selectors if machine.current_version else ()
         module = replace(module, selectors=selectors(name, machine.indexes, index_selectors or {}, before))
-        inspection = await self._host.inspect(module)
+        async with self._checks.turn(org):
+            inspection = await self._host.inspect(module)
         version = Version(
             id=VersionId(mint("ver", self._entropy.token_bytes(16))),
             org=org,

@@ -108,6 +108,8 @@ class HostLimits:
     """Processes kept ready for the next version."""
     starts: int = 2
     """Processes starting at once."""
+    inspections: int = 4
+    """Modules that are checked at once, each in a process beside those in use."""
     deadline_ms: int = 5_000
     """How long one request may keep a process busy before it is killed."""
     authoriser_ms: int = 5_000

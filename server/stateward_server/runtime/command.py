@@ -82,8 +82,11 @@ def restrain(pid: int, limits: HostLimits) -> None:
     if sys.platform != "linux":
         return  # elsewhere only the heap limit and the deadline hold
     data = limits.data_mb * 1024 * 1024
-    for kind, value in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
+    for kind, value in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_FSIZE, 0)):
         resource.prlimit(pid, kind, (value, value))
+    # One byte is not enough for a core, and keeps it from programs that collect them, too: see core(5).
+    core = 1 if resource.prlimit(pid, resource.RLIMIT_CORE)[1] else 0
+    resource.prlimit(pid, resource.RLIMIT_CORE, (core, core))
 
 
 def allow_cpu(pid: int, seconds: int) -> float:

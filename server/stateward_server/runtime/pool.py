@@ -7,6 +7,7 @@ snapshot: what a lost process knew is told to it again by the caller's Resume.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -52,6 +53,7 @@ class HostPool:
     def __init__(self, source: ModuleSource, limits: HostLimits | None = None) -> None:
         self._limits = limits or HostLimits()
         self._slots = Slots(source, self._limits)
+        self._inspections = asyncio.Semaphore(self._limits.inspections)
 
     def listen(self, listener: HostListener) -> None:
         """Tell `listener` what children send, what user code prints, and which processes are lost."""
@@ -73,15 +75,16 @@ class HostPool:
             process.kill()
 
     async def inspect(self, module: Module) -> Inspection:
-        process = await self._slots.spare()
-        try:
-            dialect, machine_id = await load(process, module, self._limits)
-        except Broken as broken:
-            refusal = InvalidArgument(broken.reason, broken.message)
-            refusal.metadata.update(broken.metadata)
-            raise refusal from None
-        finally:
-            process.kill()
+        async with self._inspections:
+            process = await self._slots.spare()
+            try:
+                dialect, machine_id = await load(process, module, self._limits)
+            except Broken as broken:
+                refusal = InvalidArgument(broken.reason, broken.message)
+                refusal.metadata.update(broken.metadata)
+                raise refusal from None
+            finally:
+                process.kill()
         return Inspection(dialect, machine_id)
 
     async def start(
