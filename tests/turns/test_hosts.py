@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from structlog.testing import capture_logs
 from tests.turns.kit import VERSION, add, key, refused, world
 
 from stateward_server.model.errors import Code
@@ -18,7 +19,10 @@ async def test_a_hop_that_loses_its_host_is_made_again_with_the_snapshot():
         await here.create()
         await here.send(add("1"))
         here.host.losses = 1
-        assert (await here.send(add("2"))).own.revision == 3
+        with capture_logs() as logs:
+            assert (await here.send(add("2"))).own.revision == 3
+        lost = next(entry for entry in logs if entry["event"] == "host_lost")
+        assert (lost["version"], lost["error"]) == (VERSION, "the process died")
         assert await here.notes() == ["1", "2"]
         assert here.host.resumes == [False, True]
 
@@ -44,7 +48,9 @@ async def test_a_creation_survives_one_lost_host_and_is_refused_after_two():
         here.host.losses = 1
         assert (await here.create("one")).own.revision == 1
         here.host.losses = 2
-        assert (await refused(here.create("two"))).reason == "HOST_UNAVAILABLE"
+        with capture_logs() as logs:
+            assert (await refused(here.create("two"))).reason == "HOST_UNAVAILABLE"
+        assert [entry["event"] for entry in logs] == ["host_lost"] * 2
         assert await here.memory.load(key("two")) is None
         await here.create("two")
 

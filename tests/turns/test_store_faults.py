@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 from tests.turns.kit import World, add, key, refused, tag, until, world
 
 from stateward_server.model.errors import Code, StatewardError
@@ -50,6 +51,18 @@ async def test_a_commit_that_was_not_written_never_happened():
         assert here.published == [("one", [1])]
         assert (await here.send(add("3"))).own.revision == 2
         assert await here.notes() == ["3"]
+
+
+async def test_a_creation_that_was_not_written_is_refused_and_in_the_log():
+    async with world() as here:
+        here.store.fail("apply")
+        with capture_logs() as logs:
+            assert_no_store(await refused(here.create()))
+
+        assert [entry["error"] for entry in logs if entry["event"] == "commit_failed"] == [
+            "planned fault before apply"
+        ]
+        assert await here.memory.load(key("one")) is None
 
 
 async def test_effects_of_a_commit_that_was_not_written_never_run():

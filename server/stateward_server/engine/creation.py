@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TypeAlias
 
+import structlog
+
 from stateward_server.engine import refusals
 from stateward_server.engine.actor import Actor
 from stateward_server.engine.directory import Directory
@@ -27,6 +29,8 @@ from stateward_server.model.step import Denied, EventInput, Failed, Step
 from stateward_server.model.wait import Reply, Wait
 from stateward_server.ports.host import Address, HostLost
 from stateward_server.ports.store import Loaded, StoreFault
+
+log = structlog.get_logger()
 
 _Made: TypeAlias = tuple[Instance, asyncio.Future[Reply]]
 """A new instance, and the reply that comes when its creator's wait is over."""
@@ -85,7 +89,8 @@ class Creation:
         commit = plan(instance, 0, [(envelope, step)], {}, now_ms=instance.created_at, epoch=room.epoch)
         try:
             result = await room.committer.submit(commit)
-        except StoreFault:
+        except StoreFault as fault:
+            log.error("commit_failed", machine=key.machine, error=str(fault))
             room.host.abort(at, 0)
             raise refusals.no_store() from None
         if isinstance(result, Committed):
@@ -103,7 +108,8 @@ class Creation:
         for _ in range(2):
             try:
                 outcome = await self._room.host.start(at, key.name, context_json, auth_json)
-            except HostLost:
+            except HostLost as lost:
+                log.warning("host_lost", version=at.version, error=str(lost))
                 continue
             match outcome:
                 case Step():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
+
 from stateward_server.engine.envelope import Envelope
 from stateward_server.engine.refusals import no_host
 from stateward_server.model.ledger import Transition
@@ -20,6 +22,8 @@ from stateward_server.model.step import (
     Step,
 )
 from stateward_server.ports.host import Address, HostLost, MachineHost
+
+log = structlog.get_logger()
 
 
 class Hop:
@@ -45,7 +49,8 @@ class Hop:
                 if isinstance(reply, NeedSnapshot):
                     resume = Resume(self._name, last.snapshot_json)
                     reply = await self._host.step(self._at, last.revision, inputs, resume)
-            except HostLost:
+            except HostLost as lost:
+                log.warning("host_lost", version=self._at.version, error=str(lost))
                 self._warm = False
                 continue
             if isinstance(reply, NeedSnapshot):
