@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from stateward_server.engine.alarms import Alarm, Alarms
 from stateward_server.engine.envelope import Envelope
 from stateward_server.model.ledger import Transition
-from stateward_server.model.wait import Reply, Wait
+from stateward_server.model.wait import Reply, Until, Wait
 from stateward_server.ports.clock import Clock
+
+_Wanted = tuple[Until, str]
 
 
 @dataclass(slots=True, eq=False)
@@ -21,12 +23,16 @@ class _Waiter:
 
 
 class Waiters:
-    """The open waits of one instance. Every transition is offered to all of them, so none is missed."""
+    """The open waits of one instance. Every transition is offered to all of them, so none is missed.
+
+    What many wait for is looked at once: a service may run for long, and each caller waits for its end.
+    """
 
     def __init__(self, alarms: Alarms, clock: Clock) -> None:
         self._alarms = alarms
         self._clock = clock
-        self._open: list[_Waiter] = []
+        self._open: dict[_Wanted, dict[_Waiter, None]] = {}
+        """By what they wait for, in the order they came."""
         self._latest: Transition | None = None
 
     def __bool__(self) -> bool:
@@ -54,25 +60,27 @@ class Waiters:
             waiter.alarm = self._alarms.set(
                 self._clock.now_ms() + wait.timeout_ms, lambda: self._give_up(waiter)
             )
-            self._open.append(waiter)
+            self._open.setdefault(_wanted(wait), {})[waiter] = None
+            if envelope.reply is not None:  # a caller that goes away waits no more
+                envelope.reply.add_done_callback(lambda _: self._close(waiter))
 
     def offer(self, transition: Transition) -> None:
-        """Show a newly committed transition to every open wait that began before it."""
+        """Show a newly committed transition to every open wait: all of them began before it."""
         self._latest = transition
-        for waiter in tuple(self._open):
-            if waiter.envelope.abandoned:
-                self._close(waiter)
-            elif transition.revision > waiter.own.revision or waiter.replayed:
-                met = waiter.wait.met(transition.view)
-                if met or waiter.wait.hopeless(transition.view):
+        for wanted in tuple(self._open):
+            wait = next(iter(self._open[wanted])).wait
+            met = wait.met(transition.view)
+            if met or wait.hopeless(transition.view):
+                for waiter in tuple(self._open[wanted]):
                     self._close(waiter)
                     waiter.envelope.resolve(Reply(waiter.own, transition, met, waiter.replayed))
 
     def refuse_all(self, error: Exception) -> None:
         """End every wait with an error: the instance is gone or the server stops."""
-        for waiter in tuple(self._open):
-            self._close(waiter)
-            waiter.envelope.refuse(error)
+        for waiters in tuple(self._open.values()):
+            for waiter in tuple(waiters):
+                self._close(waiter)
+                waiter.envelope.refuse(error)
 
     def _give_up(self, waiter: _Waiter) -> None:
         self._close(waiter)
@@ -82,5 +90,13 @@ class Waiters:
     def _close(self, waiter: _Waiter) -> None:
         if waiter.alarm is not None:
             waiter.alarm.cancel()
-        if waiter in self._open:
-            self._open.remove(waiter)
+        wanted = _wanted(waiter.wait)
+        waiters = self._open.get(wanted)
+        if waiters is not None:
+            waiters.pop(waiter, None)
+            if not waiters:
+                del self._open[wanted]
+
+
+def _wanted(wait: Wait) -> _Wanted:
+    return (wait.until, wait.match)
