@@ -301,3 +301,15 @@ async def test_events_after_the_end_are_skipped(rig: Rig) -> None:
     )
     await instance.send("END")
     assert isinstance(await instance.outcome("STAY"), Skipped)
+
+
+async def test_many_slow_steps_at_once_are_not_taken_for_an_endless_one() -> None:
+    rig = Rig(HostLimits(deadline_ms=2_500))
+    try:
+        busy = "const end = Date.now() + 100; while (Date.now() < end); return true;"
+        version = rig.version(on_go(FIVE, f"{{ guard: () => {{ {busy} }} }}"))
+        instances = [await rig.instance(version) for _ in range(30)]
+        await asyncio.gather(*(instance.send("GO") for instance in instances))
+        assert rig.listener.losses == []
+    finally:
+        await rig.pool.close()

@@ -1,8 +1,9 @@
 /**
  * Frames on the one socket: a little-endian u32 length and that many bytes of a JSON array.
  *
- * Every frame of a chunk is handled before the answers are written, in one write. The functions that touch
- * bytes are captured when this module loads, before any user code, and the socket never leaves its closure.
+ * Every frame of a chunk is handled before the answers are written, in one write, unless that takes long: the
+ * peer must see that each is answered in its time. The functions that touch bytes are captured when this module
+ * loads, before any user code, and the socket never leaves its closure.
  */
 
 const stringify = JSON.stringify;
@@ -31,6 +32,9 @@ const set = uncurry(Uint8Array.prototype.set) as (b: Uint8Array, from: Uint8Arra
 const toWellFormed = uncurry(String.prototype.toWellFormed) as (s: string) => string;
 const Bytes = Uint8Array;
 const soon = queueMicrotask;
+const now = Date.now.bind(Date);
+/** How long answers wait for those of the frames that came with theirs. */
+const LONG_MS = 100;
 
 export type Frame = unknown[];
 
@@ -118,6 +122,7 @@ export function openWire(socket: Socket): Wire {
       if (n === null) return;
       end += n;
       batching = true;
+      let since = now();
       for (;;) {
         if (end - start < 4) break;
         const size = (chunk[start] | (chunk[start + 1] << 8) | (chunk[start + 2] << 16)) +
@@ -135,6 +140,12 @@ export function openWire(socket: Socket): Wire {
         const body = subarray(chunk, start + 4, start + 4 + size);
         start += size + 4;
         handle(parse(decode(decoder, body)));
+        if (now() - since > LONG_MS) {
+          batching = false;
+          if (!writing) await drain();
+          batching = true;
+          since = now();
+        }
       }
       batching = false;
       flush();
