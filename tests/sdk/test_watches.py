@@ -21,6 +21,7 @@ from tests.sdk.fakes import (
 )
 
 from stateward import (
+    Client,
     InstanceFinished,
     InstanceNotFound,
     InstanceUpdate,
@@ -33,6 +34,7 @@ DENIED = Refusal(grpc.StatusCode.PERMISSION_DENIED, "REJECTED_BY_MACHINE_AUTHORI
 GONE = Refusal(grpc.StatusCode.NOT_FOUND, "INSTANCE_NOT_FOUND")
 EXPIRED = Refusal(grpc.StatusCode.OUT_OF_RANGE, "RESUME_TOKEN_EXPIRED")
 SLOW = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "SUBSCRIBER_TOO_SLOW", retry_after=0.0)
+PAUSED = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "SUBSCRIBER_TOO_SLOW", retry_after=3600.0)
 
 Script = dict[str, Sequence[ManyResponse]]
 
@@ -117,6 +119,44 @@ async def test_what_is_added_again_is_not_mixed_up_with_what_was_removed(server,
         events.remove(machine.instance("a"))
         events.add(machine.instance("a"))
         assert await read(events, 1) == ["a9"]
+
+
+async def test_one_that_was_removed_while_it_paused_can_be_added_again(server, client, machine) -> None:
+    answers = {"a": [[about("a", snapshot(1)), over("a", PAUSED)], [about("a", snapshot(9))]]}
+    answers["b"] = [[about("b", snapshot(1))]]
+
+    def reply(request: Any) -> Sequence[ManyResponse]:
+        # Where nothing is being watched there is nothing to take off, and no end to tell of.
+        return answers[request.add.name.rpartition("/")[2]].pop(0) if request.HasField("add") else []
+
+    server.will("WatchInstances", Watched([], reply=reply))
+    async with client.watch_many() as events:
+        events.add(machine.instance("a"), machine.instance("b"))
+        assert await read(events, 2) == ["a1", "b1"]
+        events.remove(machine.instance("a"))
+        events.add(machine.instance("a"))
+        assert await read(events, 1) == ["a9"]
+
+
+async def test_what_is_added_while_the_stream_is_being_opened_is_watched(server, retry) -> None:
+    script: Script = {"a": [about("a", snapshot(1))], "b": [about("b", snapshot(1))]}
+    server.will("WatchInstances", Watched([], reply=by_name(script)))
+    asked_for, given = asyncio.Event(), asyncio.Event()
+
+    async def provider() -> str:
+        asked_for.set()
+        await given.wait()
+        return "token"
+
+    async with Client.connect(server.target, token_provider=provider, retry=retry) as client:
+        machine = client.machine("toggle")
+        async with client.watch_many() as events:
+            events.add(machine.instance("a"))
+            waiting = asyncio.create_task(read(events, 2))
+            await asked_for.wait()
+            events.add(machine.instance("b"))
+            given.set()
+            assert await waiting == ["a1", "b1"]
 
 
 async def test_a_lost_stream_goes_on_where_each_was(server, client, machine, sleeps) -> None:

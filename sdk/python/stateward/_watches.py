@@ -30,6 +30,8 @@ class _Watched:
     resume_token: str
     revision: int = 0
     failures: int = 0
+    told: bool = False
+    """The server was asked to watch it, and owes its end."""
 
 
 class Watches(Feed[ManyFrame, WatchEvent]):
@@ -71,30 +73,30 @@ class Watches(Feed[ManyFrame, WatchEvent]):
             watched = _Watched(instance, mode, resume_token or "")
             command = _adding(watched)
             self._watched[_key(instance)] = watched
-            self._send(command)
+            self._begin(watched, command)
 
     def remove(self, *instances: Instance) -> None:
         """Stop watching these instances; nothing more is told of them. One that is not watched is ignored."""
         for instance in instances:
             key = _key(instance)
-            if self._watched.pop(key, None) is not None and self._commands is not None:
+            watched = self._watched.pop(key, None)
+            if watched is not None and watched.told and self._commands is not None:
                 self._leaving[key] = self._leaving.get(key, 0) + 1
-                self._send(WatchCommand(*key))
+                self._commands.put_nowait(WatchCommand(*key))
 
     def _patience(self) -> float | None:
         # Without a watch there is nothing that could give a sign of life.
         return super()._patience() if self._watched else None
 
     async def _open(self) -> Stream[ManyFrame]:
-        commands: asyncio.Queue[WatchCommand] = asyncio.Queue()
+        # Opening can take its time, as for a new token: what is added or removed meanwhile joins the queue.
+        self._commands = commands = asyncio.Queue[WatchCommand]()
+        self._leaving.clear()
         for watched in self._watched.values():
-            commands.put_nowait(_adding(watched))
-        stream = await self._caller.transport.watch_many(
+            self._begin(watched, _adding(watched))
+        return await self._caller.transport.watch_many(
             self._watch, commands=commands.get, auth_context=self._caller.auth_context
         )
-        self._commands = commands
-        self._leaving.clear()
-        return stream
 
     def _accept(self, frame: ManyFrame) -> None:
         key = (frame.machine, frame.instance)
@@ -118,6 +120,7 @@ class Watches(Feed[ManyFrame, WatchEvent]):
 
     def _end(self, key: Key, watched: _Watched, error: StatewardError | None) -> None:
         """One watch is over: begin it again if that helps, and tell if not."""
+        watched.told = False
         if isinstance(error, ResumeTokenExpired) and watched.mode == "latest":
             watched.resume_token = ""
         elif error is None or not (repeatable(error) or isinstance(error, SubscriberTooSlow)):
@@ -132,14 +135,15 @@ class Watches(Feed[ManyFrame, WatchEvent]):
         def again() -> None:
             self._timers.discard(timer)
             if self._watched.get(key) is watched:
-                self._send(_adding(watched))
+                self._begin(watched, _adding(watched))
 
         timer = asyncio.get_running_loop().call_later(delay, again)
         self._timers.add(timer)
 
-    def _send(self, command: WatchCommand) -> None:
+    def _begin(self, watched: _Watched, command: WatchCommand) -> None:
         if self._commands is not None:
             self._commands.put_nowait(command)
+            watched.told = True
 
     def _disconnect(self) -> None:
         # Whoever waits to be added again is added with all others by the next connection.
