@@ -108,6 +108,29 @@ async def test_a_fault_that_nobody_waits_for_any_more_makes_no_noise(machine: Ma
     assert await readers.allows(INSTANCE, transition(1), AUTH)
 
 
+async def test_a_fault_is_told_also_to_who_waits_for_another_verdict_first():
+    answers = {1: asyncio.Event(), 2: asyncio.Event()}
+
+    async def may_read(_instance: Instance, entry: Transition, _auth_json: str) -> bool:
+        await answers[entry.revision].wait()
+        if entry.revision == 2:
+            raise fault
+        return True
+
+    fault = Unavailable("HOST_UNAVAILABLE", "lost")
+    readers = Readers(may_read)
+    states = [transition(1), transition(2)]
+    asking = [
+        asyncio.ensure_future(readers.allowed(INSTANCE, states, AUTH)),
+        asyncio.ensure_future(readers.ask([(OTHER, each) for each in states], AUTH)),
+    ]
+    await settle()
+    answers[2].set()
+    await settle()
+    answers[1].set()
+    assert await asyncio.gather(*asking, return_exceptions=True) == [fault, fault]
+
+
 async def test_memory_is_bounded(machine: Machine, readers: Readers):
     for revision in (1, 2, 3, 1):
         await readers.allows(INSTANCE, transition(revision), AUTH)

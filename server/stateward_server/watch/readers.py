@@ -17,10 +17,12 @@ _Key: TypeAlias = tuple[int, int, int, str]
 class _Question:
     """One question to a machine, and who waits for the answer. As light as can be: a thousand wait."""
 
-    __slots__ = ("answer", "task", "waiting")
+    __slots__ = ("answer", "fault", "task", "waiting")
 
     def __init__(self) -> None:
         self.answer: bool | None = None
+        self.fault: Exception | None = None
+        """For who asked, but waits for another verdict first."""
         self.task: asyncio.Task[None] | None = None
         self.waiting: list[asyncio.Future[bool]] = []
 
@@ -68,6 +70,8 @@ class Readers:
         return question
 
     async def _answer(self, question: _Question) -> bool:
+        if question.fault is not None:
+            raise question.fault
         answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         question.waiting.append(answered)
         return await answered
@@ -76,6 +80,7 @@ class Readers:
         try:
             question.answer = await self._may_read(instance, transition, key[-1])
         except Exception as fault:  # noqa: BLE001 - it is for those who wait, and is not remembered
+            question.fault = fault
             for each in self._let_go(key, question):
                 each.set_exception(fault)
         except asyncio.CancelledError:
