@@ -84,6 +84,9 @@ class Watched:
     """None leaves the stream open."""
     ends: bool = False
     """The server returns without an error."""
+    until: asyncio.Event | None = None
+    """What comes after the frames waits for this. A stream that ends while its client may still say something
+    is reset, and frames that are on their way can be lost with it."""
     reply: Callable[[Any], Sequence[ManyResponse]] | None = None
     """What a stream of many watches answers to each thing it is told, after its frames."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -163,6 +166,8 @@ class FakeServer:
         try:
             for frame in watched.frames:
                 yield frame
+            if watched.until is not None:
+                await watched.until.wait()
             if watched.reply is not None:
                 async for told in request:  # type: ignore[attr-defined]  # of such a method it is a stream
                     self.received.append(Received("told", told, {}, 0))

@@ -307,6 +307,41 @@ async def test_closing_wakes_a_waiting_reader(server, instance) -> None:
     await watched.closed.wait()
 
 
+async def test_closing_wakes_a_reader_that_pauses_before_it_reconnects(server) -> None:
+    server.will("WatchInstance", UNAVAILABLE)
+    pausing = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    async with Client.connect(server.target, token="t", retry=RetryPolicy(sleep=sleep)) as client:
+        updates = client.machine("toggle").instance("s1").subscribe()
+        waiting = asyncio.create_task(anext(updates))
+        await pausing.wait()
+        await updates.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+
+
+async def test_closing_wakes_a_reader_that_waits_for_a_token(server) -> None:
+    asked = asyncio.Event()
+
+    async def provider() -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    async with Client.connect(server.target, token_provider=provider) as client:
+        updates = client.machine("toggle").instance("s1").subscribe()
+        waiting = asyncio.create_task(anext(updates))
+        await asked.wait()
+        await updates.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+    assert asked_from(server) == []
+
+
 async def test_closing_the_client_ends_a_subscription_with_a_reason(server, client, instance) -> None:
     server.will("WatchInstance", Watched([snapshot(1)]))
     updates = instance.subscribe()

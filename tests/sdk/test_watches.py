@@ -160,30 +160,36 @@ async def test_what_is_added_while_the_stream_is_being_opened_is_watched(server,
 
 
 async def test_a_lost_stream_goes_on_where_each_was(server, client, machine, sleeps) -> None:
+    first = [about("a", snapshot(1)), about("a", changes(2)), about("b", snapshot(5))]
     second: Script = {"a": [about("a", changes(2, 3))], "b": [about("b", changes(6))]}
-
+    heard = asyncio.Event()
     server.will(
         "WatchInstances",
-        Watched([about("a", snapshot(1)), about("a", changes(2)), about("b", snapshot(5))], then=UNAVAILABLE),
+        Watched(first, then=UNAVAILABLE, until=heard),
         UNAVAILABLE,
         Watched([], reply=by_name(second)),
     )
     async with client.watch_many() as events:
         events.add(machine.instance("a"), machine.instance("b"))
-        assert await read(events, 5) == ["a1", "a2", "b5", "a3", "b6"]
+        assert await read(events, 3) == ["a1", "a2", "b5"]
+        heard.set()
+        assert await read(events, 2) == ["a3", "b6"]
     assert asked(server)[-2:] == [("a", "after-2"), ("b", "after-5")]
     assert sleeps.delays == [1.0, 2.0]
 
 
 async def test_a_draining_server_is_left_and_come_back_to(server, client, machine) -> None:
+    heard = asyncio.Event()
     server.will(
         "WatchInstances",
-        Watched([about("a", snapshot(1)), about("a", draining(1))], ends=True),
+        Watched([about("a", snapshot(1)), about("a", draining(1))], ends=True, until=heard),
         Watched([], reply=by_name({"a": [about("a", changes(2))]})),
     )
     async with client.watch_many() as events:
         events.add(machine.instance("a"))
-        assert await read(events, 2) == ["a1", "a2"]
+        assert await read(events, 1) == ["a1"]
+        heard.set()
+        assert await read(events, 1) == ["a2"]
 
 
 async def test_what_ends_one_is_told_and_ends_nothing_else(server, client, machine) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from ._retry import repeatable
 from ._transport import Caller
@@ -22,6 +22,7 @@ from .state import Reconnect
 
 FrameT = TypeVar("FrameT")
 Item = TypeVar("Item")
+T = TypeVar("T")
 
 OnReconnect = Callable[[Reconnect], object]
 
@@ -45,6 +46,8 @@ class Feed(Generic[FrameT, Item]):
         self._on_reconnect = on_reconnect
         self._quiet_limit = quiet_limit
         self._stream: Stream[FrameT] | None = None
+        self._pending: asyncio.Future[Any] | None = None
+        """What is awaited while there is no stream to read from."""
         self._ready: deque[Item] = deque()
         self._failures = 0
         self._was_connected = False
@@ -65,6 +68,8 @@ class Feed(Generic[FrameT, Item]):
         """End the stream; the iterator stops, in whichever task it waits."""
         self._over = True
         self._ready.clear()
+        if self._pending is not None:
+            self._pending.cancel()
         self._disconnect()
 
     async def __aenter__(self) -> Self:
@@ -106,15 +111,16 @@ class Feed(Generic[FrameT, Item]):
     async def _advance(self) -> None:
         """Take in one frame, or recover from the lack of one."""
         try:
-            frame = await self._next_frame()
-            if frame is None:
-                self._ended()
-            else:
-                self._accept(frame)
-                self._alive()
-        except StatewardError as error:
-            self._disconnect()
-            await self._recover(error)
+            try:
+                frame = await self._next_frame()
+                if frame is None:
+                    self._ended()
+                else:
+                    self._accept(frame)
+                    self._alive()
+            except StatewardError as error:
+                self._disconnect()
+                await self._recover(error)
         except asyncio.CancelledError:
             self._disconnect()
             if not self._was_closed_elsewhere():
@@ -127,7 +133,9 @@ class Feed(Generic[FrameT, Item]):
         """Read one frame. Raises StatewardError for what a reconnect may cure, and for what is refused."""
         target = self._caller.transport.target
         if self._stream is None:
-            self._stream = await self._open()
+            self._stream = await self._until_closed(self._open())
+            if self._over:
+                raise asyncio.CancelledError  # `aclose` came at the very moment it was open
         try:
             async with asyncio.timeout(self._patience()):
                 return await self._stream.read()
@@ -157,7 +165,15 @@ class Feed(Generic[FrameT, Item]):
         delay = transport.retry.delay(self._failures, error.retry_after)
         log.info("a stream reconnects in %.1f s: %s", delay, error)
         self._tell(Reconnect(self._failures, error, delay))
-        await transport.retry.sleep(delay)
+        await self._until_closed(transport.retry.sleep(delay))
+
+    async def _until_closed(self, work: Awaitable[T]) -> T:
+        """Wait for something that takes its time: `aclose` ends that, too."""
+        self._pending = pending = asyncio.ensure_future(work)
+        try:
+            return await pending
+        finally:
+            self._pending = None
 
     def _tell(self, event: Reconnect) -> None:
         if self._on_reconnect is not None:
