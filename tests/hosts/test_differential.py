@@ -29,3 +29,4 @@ def test_a_random_chart_runs_as_the_library_runs_it(variant: str) -> None:
     assert told["restores"] > CHARTS / 4
     assert told["aborts"] > CHARTS
     assert told["jobs"] > CHARTS / 4
+    assert told["losses"] > CHARTS / 10

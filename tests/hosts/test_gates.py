@@ -216,6 +216,34 @@ async def test_a_child_whose_end_was_not_heard_is_lost_with_its_process(rig: Rig
     assert (instance.value, instance.step.view.settled) == ("lost", True)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        V5
+        + """const job = fromPromise(() => new Promise(() => {}));
+        export default createMachine({ context: { lost: 0 }, initial: "a", states: { a: { invoke: [
+          { id: "one", src: job, onError: { target: "a", reenter: true,
+            actions: assign({ lost: ({ context }) => context.lost + 1 }) } },
+          { id: "two", src: job, onError: "b" }] }, b: {} } });""",
+        V4
+        + """const job = () => new Promise(() => {});
+        export default define({ context: { lost: 0 }, initial: "a", states: { a: { invoke: [
+          { id: "one", src: job, onError: { target: "a", internal: false,
+            actions: assign({ lost: (context) => context.lost + 1 }) } },
+          { id: "two", src: job, onError: "b" }] }, b: {} } });""",
+    ],
+    ids=["v5", "v4"],
+)
+async def test_a_child_that_was_begun_anew_is_not_lost(rig: Rig, source: str) -> None:
+    instance = await rig.start(source)
+    rig.pool.kill(instance.at.version)
+    await rig.listener.next_loss()
+    assert await instance.ask(EventInput('"GO"', AUTH), resume=True) == LostChildren(("one", "two"))
+    assert isinstance(await instance.take(LostInput("one")), Step)
+    assert isinstance(await instance.take(LostInput("two")), Skipped)
+    assert (instance.value, instance.context, instance.step.view.settled) == ("a", {"lost": 1}, False)
+
+
 UNHEARD = [
     V5
     + """export default createMachine({ initial: "a", states: { a: { on: { GO: { target: "b" }, OUT: "c" },

@@ -15,6 +15,7 @@ const LIMITS: Limits = {
   indexValues: 100,
   indexValueBytes: 1000,
   messages: 100,
+  heldChars: 1_000_000,
 };
 const UID = 7;
 
@@ -84,10 +85,25 @@ export class Hosted {
 
   /** Take the instance to another process, from what the ledger holds. */
   restore(): void {
+    const traced = this.world.trace.length;
     this.#post("drop");
+    this.world.trace.length = traced; // a process that is killed has no last words
     this.#fresh();
     this.#cold = true;
     this.restores++;
+  }
+
+  /** Report a child that was lost with the process it ran in. */
+  lose(id: string): void {
+    this.#step([[3, id]]);
+    this.#drain();
+  }
+
+  /** The children that were lost: the machine hears of them before anything else. */
+  lost(): string[] {
+    const reply = this.#call("step", this.#revision, [], ["i", this.#stored]);
+    this.#cold = false;
+    return reply[0] === 2 ? reply[1] : [];
   }
 
   state(): any {

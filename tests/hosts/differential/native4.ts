@@ -106,7 +106,7 @@ function logic(child: Invoked, world: World, kid: any): any {
     case "kid":
       return kid;
     case "job":
-      return (_context: any, _event: any, { data }: any) => world.job(data);
+      return (_context: any, _event: any, { data }: any) => world.job(child.id, data);
     case "callback":
       return (_context: any, _event: any, { data }: any) => (send: any, receive: any) => {
         world.trace.push(`call ${JSON.stringify(data)}`);
@@ -118,7 +118,7 @@ function logic(child: Invoked, world: World, kid: any): any {
         return () => void world.trace.push("hung up");
       };
     default:
-      return (_context: any, _event: any, { data }: any) => world.stream(data);
+      return (_context: any, _event: any, { data }: any) => world.stream(child.id, data);
   }
 }
 

@@ -108,13 +108,13 @@ function node(one: Node, world: World, kid: any): any {
 function logic(child: Invoked, world: World, kid: any): any {
   switch (child.logic) {
     case "job":
-      return x.fromPromise(({ input }: any) => world.job(input));
+      return x.fromPromise(({ input }: any) => world.job(child.id, input));
     case "kid":
       return kid;
     case "stream":
-      return x.fromObservable(({ input }: any) => world.stream(input) as any);
+      return x.fromObservable(({ input }: any) => world.stream(child.id, input) as any);
     case "events":
-      return x.fromEventObservable(({ input }: any) => world.stream(input) as any);
+      return x.fromEventObservable(({ input }: any) => world.stream(child.id, input) as any);
     case "counter":
       return x.fromTransition((state: any) => ({ n: state.n + 1 }), { n: 0 });
     case "callback":

@@ -1,14 +1,23 @@
 /** What a machine under test acts on: a trace of its effects, jobs that wait for a verdict, a clock that is told. */
 
 export interface Job {
+  /** The child that does it. */
+  readonly id: string;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
 
-/** What an observable talks to. */
+/** What a stream tells, to the child that listens. */
 export interface Listener {
+  readonly id: string;
+  next(value: unknown): void;
+  error(fault: unknown): void;
+  complete(): void;
+}
+
+interface Told {
   next?(value: unknown): void;
-  error?(error: unknown): void;
+  error?(fault: unknown): void;
   complete?(): void;
 }
 
@@ -18,7 +27,7 @@ interface Alarm {
   ring(): void;
 }
 
-interface Told {
+interface Event {
   type: string;
   [member: string]: unknown;
 }
@@ -31,7 +40,7 @@ export class World {
   #count = 0;
   now = 0;
 
-  act(what: string, context: { n: number }, event: Told): void {
+  act(what: string, context: { n: number }, event: Event): void {
     this.trace.push(`${what} n=${context.n} on ${event.type}${payload(event)}`);
   }
 
@@ -39,23 +48,26 @@ export class World {
     this.trace.push(`log ${args.join(" ")}`);
   };
 
-  job = (given?: unknown): Promise<unknown> => {
+  job = (id: string, given?: unknown): Promise<unknown> => {
     this.trace.push(`job ${JSON.stringify(given)}`);
-    return new Promise((resolve, reject) => this.jobs.push({ resolve, reject }));
+    return new Promise((resolve, reject) => this.jobs.push({ id, resolve, reject }));
   };
 
   /** Something that can be observed, in the form both dialects take. */
-  stream = (given?: unknown) => ({
-    subscribe: (first: Listener | Listener["next"], error?: Listener["error"], complete?: () => void) => {
+  stream = (id: string, given?: unknown) => ({
+    subscribe: (first: Told["next"] | Told, error?: Told["error"], complete?: Told["complete"]) => {
       this.trace.push(`listen ${JSON.stringify(given)}`);
-      const listener = typeof first === "function" ? { next: first, error, complete } : first!;
-      this.listeners.push(listener);
-      const unsubscribe = () => {
-        const at = this.listeners.indexOf(listener);
-        if (at >= 0) this.listeners.splice(at, 1);
-        this.trace.push("deaf");
+      const told = typeof first === "function" ? { next: first, error, complete } : first ?? {};
+      const here = () => this.listeners.includes(listener);
+      const over = () => here() && this.listeners.splice(this.listeners.indexOf(listener), 1);
+      const listener: Listener = {
+        id,
+        next: (value) => here() && told.next?.(value),
+        error: (fault) => over() && told.error?.(fault),
+        complete: () => over() && told.complete?.(),
       };
-      return { unsubscribe };
+      this.listeners.push(listener);
+      return { unsubscribe: over };
     },
   });
 
@@ -85,7 +97,7 @@ export class World {
   }
 }
 
-function payload(event: Told): string {
+function payload(event: Event): string {
   const { output, data, error, snapshot } = event;
   const shown = [output, data, error].map((one) => one instanceof Error ? one.message : one);
   const context = (snapshot as { context?: unknown } | undefined)?.context;

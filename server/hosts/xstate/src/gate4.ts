@@ -303,7 +303,8 @@ export class Gate4 implements Gate {
       running.clear();
       draft.remotes = noRemotes;
     }
-    const lost = head.lost.filter((id) => state.activities[id] !== false);
+    // One that was begun anew under the same id is not lost.
+    const lost = head.lost.filter((id) => state.activities[id] !== false && !running.has(id));
     return {
       state,
       value: state.value,

@@ -282,9 +282,8 @@ export class Gate5 implements Gate {
     this.#actor._snapshot = state;
     if (state.status === "active") {
       for (const child of Object.values(state.children as Record<string, Any>)) {
-        if (child?._snapshot.status === "active") {
-          this.#guarded(`starting '${child.id}'`, () => child.start());
-        }
+        if (child?._snapshot.status !== "active") continue;
+        this.#guarded(`starting '${child.id}'`, () => child.start());
       }
     }
     for (const step of steps) deferred.push(step.kind === "defer" ? step.run : () => this.#exec(step.action));
@@ -297,6 +296,7 @@ export class Gate5 implements Gate {
   /** Compute a turn with everything recorded; undo it all when the machine throws. */
   #compute(head: Base, cause: Cause, transition: (mail: Mail) => Any): Turn {
     const { event, revision, fired, initial = false } = cause;
+    const actor = this.#actor;
     const steps: Step[] = [];
     const moves = this.#seats.watch();
     const book = new TimerBook(head.timers, head.aims, revision);
@@ -305,11 +305,9 @@ export class Gate5 implements Gate {
     const { children: before } = head.state as Any;
     this.#steps = steps;
     // Steps of one batch stand on each other before any is committed; `self.getSnapshot()` must too.
-    const actor = this.#actor;
     const committed = actor._snapshot;
     actor._snapshot = head.state;
-    let state: Any;
-    let remotes: Remotes;
+    let state: Any, remotes: Remotes;
     try {
       state = transition(mail);
       const after = state.children;
@@ -324,12 +322,14 @@ export class Gate5 implements Gate {
       this.#steps = null;
       this.#seats.rest();
     }
+    // One that was begun anew under the same id is not lost.
+    const lost = head.lost.filter((id) => state.children[id] === before[id]);
     return {
       state,
       value: state.value,
       context: state.context,
       status: state.status,
-      lost: head.lost,
+      lost,
       timers: book.timers,
       aims: book.aims,
       timerOps: book.ops,
@@ -338,7 +338,7 @@ export class Gate5 implements Gate {
       eventText: cause.text ?? null,
       // A failed machine has its end to tell of, even where nothing else is left to do.
       effects: steps.length + (state.status === "error" ? 1 : 0),
-      children: children5(state, head.lost, stoppedBy(steps), remotes, this.#owner),
+      children: children5(state, lost, stoppedBy(steps), remotes, this.#owner),
       record: { steps, moves, event, initial } satisfies Record5,
     };
   }
@@ -384,12 +384,11 @@ export class Gate5 implements Gate {
 
   /** Observers the machine's own code may have put on `self`, and the end of the machine. */
   #tell(turn: Turn, event: Any): void {
-    const actor = this.#actor;
     if (turn.status === "error") {
-      actor._stopProcedure();
-      this.#guarded("an observer", () => actor._complete());
+      this.#actor._stopProcedure();
+      this.#guarded("an observer", () => this.#actor._complete());
       this.#owner.fault("the machine", (turn.state as Any).error);
-    } else this.#guarded("an observer", () => actor.update(turn.state, event));
+    } else this.#guarded("an observer", () => this.#actor.update(turn.state, event));
   }
 
   #guarded(what: string, run: () => unknown): void {
