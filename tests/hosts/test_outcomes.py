@@ -30,7 +30,7 @@ GIVEN = [EventInput('{"type":"GO"}', "{}")]
 
 
 def step(timers: list[Any], messages: list[Any] | None) -> Step:
-    head = [0, None, "{}", '"a"', ["a"], [], None, "active", True]
+    head = [0, None, '{"v":1}', '"a"', ["a"], [], None, "active", True]
     reply = step_reply([0, [[*head, timers, 0, None, messages, None]]], GIVEN)
     assert isinstance(reply, Outcomes)
     (outcome,) = reply.items
@@ -95,7 +95,7 @@ def test_nonsense_is_no_timer(timer: Any) -> None:
         step([timer], None)
 
 
-HEAD = [0, None, "{}", '"a"', ["a"], [], None, "active", True, [], 0, None, None, None]
+HEAD = [0, None, '{"v":1}', '"a"', ["a"], [], None, "active", True, [], 0, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,11 @@ HEAD = [0, None, "{}", '"a"', ["a"], [], None, "active", True, [], 0, None, None
     [
         (0, 9),
         (1, {"type": "GO"}),
+        (1, "x" * 4_000_001),
         (2, {}),
         (2, 7),
+        (2, "x" * 4_000_001),
+        (3, "x" * 9),
         (3, None),
         (4, [["a"]]),
         (4, [None]),
@@ -114,6 +117,7 @@ HEAD = [0, None, "{}", '"a"', ["a"], [], None, "active", True, [], 0, None, None
         (4, [""] * 250_001),
         (5, [7]),
         (6, {"x": 1}),
+        (6, "x" * 9),
         (7, "asleep"),
         (7, []),
         (8, "yes"),
@@ -121,6 +125,8 @@ HEAD = [0, None, "{}", '"a"', ["a"], [], None, "active", True, [], 0, None, None
         (10, "1"),
         (10, None),
         (11, 7),
+        (11, "x" * 4_000_001),
+        (12, [["parent", "x" * 4_000_001]]),
         (12, {"x": 1}),
         (13, [["index", 7]]),
         (13, [["index", ["a"]]]),

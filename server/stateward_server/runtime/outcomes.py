@@ -72,6 +72,8 @@ _NAMES = 250_000
 """Characters of all active states, and of all tags."""
 _CHILDREN = 10_000
 """More services than the heap of a process has room for."""
+_TEXT = 4_000_000
+"""Characters of a snapshot, or of anything else: ten times what a context has, for all that is beside it."""
 _MESSAGE = 2_001
 """Characters, the mark of a cut included: what the host itself cuts its messages to."""
 
@@ -153,6 +155,10 @@ def outcome(wire: Wire, given: Input | None) -> Outcome:
             and (output is None or type(output) is str)
         ):
             raise FrameFault("not a step")
+        # What is shown is part of the snapshot, which stays in memory while the instance is awake.
+        most = len(snapshot)
+        if max(most, len(event), len(output or "")) > _TEXT or max(len(value), len(public or "")) > most:
+            raise FrameFault("not the texts of a step")
         view = View(value, _names(states), _names(tags), public, _STATUS[status], settled)
         ops = tuple(map(_timer, timers)) if timers else ()
         entries = frozenset((_text(index), _text(value)) for index, value in found) if found else NO_ENTRIES
@@ -230,6 +236,6 @@ def _ref(machine: Wire, instance: Wire) -> Ref:
 
 def _text(wire: Wire) -> str:
     """What is stored as it is must be what its column holds."""
-    if not isinstance(wire, str):
+    if type(wire) is not str or len(wire) > _TEXT:
         raise FrameFault("not a text")
     return wire
