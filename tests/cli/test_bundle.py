@@ -238,6 +238,17 @@ def test_an_import_that_is_not_there_names_the_place_and_the_next_step(tmp_path:
     assert "npm install" in refused.value.hint
 
 
+def test_a_file_that_is_not_there_is_no_error_of_syntax(tmp_path: Path) -> None:
+    entry = project(tmp_path, {"m.ts": 'import { x } from "./gone";\nexport default x;\n'}) / "m.ts"
+
+    with pytest.raises(Failure) as refused:
+        bundled(entry)
+
+    assert refused.value.reason == "MODULE_BUNDLE_FAILED"
+    assert refused.value.message.startswith(f"{entry}:1:")
+    assert refused.value.hint == "check the path of the import"
+
+
 def test_a_file_is_sent_untouched_in_the_language_of_its_suffix(tmp_path: Path) -> None:
     root = project(tmp_path, {"m.ts": "not even code", "m.js": 'import "anything";'})
 

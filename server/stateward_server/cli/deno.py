@@ -29,7 +29,7 @@ TIMEOUT = 180.0
 _ADVICE = (
     (("not a dependency",), "npm install the package, or import it as npm:NAME; types need `import type`"),
     (("node_modules", "package.json"), "run npm install (or deno install) in the project first"),
-    (("Module not found",), "check the path of the import"),
+    (("Module not found", "Cannot read file"), "check the path of the import"),
     (("list of packages", "does not exist", "Could not resolve"), "check the name and version in the import"),
     (("import access",), "modules from the web are not fetched: keep a copy in the project"),
     (
