@@ -101,7 +101,7 @@ class Identities:
         self, provider: IdentityProvider, kid: str | None, algorithm: str
     ) -> PublicKey | bytes | None:
         if provider.jwks_url is not None:
-            return await self._key_sets.find(provider.jwks_url, kid, algorithm)
+            return await self._key_sets.find(provider.org, provider.jwks_url, kid, algorithm)
         if provider.sealed_key is None:
             return None
         key = self._provider_keys.open(provider.sealed_key, provider.org, provider.issuer, provider.audience)

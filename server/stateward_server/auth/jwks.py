@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 import structlog
 
 from stateward_server.auth.verification import PublicKey, fits, read_jwk
 from stateward_server.model.errors import Unavailable
+from stateward_server.model.names import OrgId
 from stateward_server.ports.clock import Clock
 from stateward_server.ports.fetch import Fetch, FetchFailed
 
@@ -33,6 +34,8 @@ MAX_KEYS = 32
 MAX_SETS = 256
 MAX_FETCHES = 8
 """Fetches under way at once, of all addresses."""
+MAX_FETCHES_EACH = 2
+"""Those that one organisation has caused: its slow addresses must not keep the others from theirs."""
 
 log = structlog.get_logger()
 
@@ -76,23 +79,23 @@ class KeySets:
         self._fetch = fetch
         self._clock = clock
         self._sets: OrderedDict[str, _Set] = OrderedDict()
-        self._fetching = 0
+        self._fetching: Counter[OrgId] = Counter()
 
     def objection(self, url: str) -> str | None:
         """Say why a set at this address would never be fetched; None when it may be."""
         return self._fetch.objection(url)
 
-    async def find(self, url: str, kid: str | None, algorithm: str) -> PublicKey | None:
+    async def find(self, org: OrgId, url: str, kid: str | None, algorithm: str) -> PublicKey | None:
         """Return the key for a token of this key id and algorithm; None when the set has not exactly one.
 
         Raises Unavailable (IDENTITY_PROVIDER_UNAVAILABLE) when no set could be had, or none new enough to say
         that it lacks the key.
         """
         known = self._known(url)
-        current = known.fresh_until_ms <= self._clock.now_ms() and await self._refresh(url, known)
+        current = known.fresh_until_ms <= self._clock.now_ms() and await self._refresh(org, url, known)
         found = self._pick(known, kid, algorithm)
         if not found and not current:
-            current = await self._refresh(url, known)
+            current = await self._refresh(org, url, known)
             found = self._pick(known, kid, algorithm)
         now = self._clock.now_ms()
         if not current and (not found or not known.usable(now)):
@@ -113,21 +116,24 @@ class KeySets:
     def _pick(self, known: _Set, kid: str | None, algorithm: str) -> list[SetKey]:
         return [key for key in known.keys if key.serves(kid, algorithm)]
 
-    async def _refresh(self, url: str, known: _Set) -> bool:
+    async def _refresh(self, org: OrgId, url: str, known: _Set) -> bool:
         """Fetch the set, or wait for whoever is at it; do nothing while it is too early for another.
 
         Return whether the set was read.
         """
         if known.fetching is None:
-            if known.pause_left(self._clock.now_ms()) or self._fetching >= MAX_FETCHES:
+            if known.pause_left(self._clock.now_ms()) or not self._has_room(org):
                 return False
             known.tried_ms = self._clock.now_ms()
-            self._fetching += 1
-            known.fetching = asyncio.create_task(self._load(url, known))
+            self._fetching[org] += 1
+            known.fetching = asyncio.create_task(self._load(org, url, known))
         # A caller who gives up leaves the fetch to the others.
         return await asyncio.shield(known.fetching)
 
-    async def _load(self, url: str, known: _Set) -> bool:
+    def _has_room(self, org: OrgId) -> bool:
+        return self._fetching.total() < MAX_FETCHES and self._fetching[org] < MAX_FETCHES_EACH
+
+    async def _load(self, org: OrgId, url: str, known: _Set) -> bool:
         try:
             document = await self._fetch.fetch(url)
             known.keys = read_set(document.body)
@@ -141,7 +147,9 @@ class KeySets:
             known.fresh_until_ms = now + min(max(age_s, FRESH_LEAST_S), FRESH_MOST_S) * 1000
             return True
         finally:
-            self._fetching -= 1
+            self._fetching[org] -= 1
+            if not self._fetching[org]:
+                del self._fetching[org]
             known.fetching = None
 
 
