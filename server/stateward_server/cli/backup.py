@@ -23,7 +23,7 @@ from stateward_server.cli.output import Output
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of text.")
 def backup(data: Path, file: Path, *, as_json: bool) -> None:
-    """Copy the server's database into FILE, which must not exist, while it runs or not.
+    """Copy the server's database into a new FILE, also while it runs.
 
     To restore, put FILE as stateward.db into an empty data directory, together with the server.key that the
     server had, and start it. Keep that key apart from the copies: without it every token and key is another.
