@@ -159,37 +159,56 @@ async def _tolerant(call: Any) -> None:
 
 
 @settings(max_examples=150)
-@given(steps)
-def test_no_promise_is_broken_by_any_trouble(run: list[Step]) -> None:
-    asyncio.run(asyncio.wait_for(lived(run), 30))
+@given(steps, st.booleans())
+def test_no_promise_is_broken_by_any_trouble(run: list[Step], restart: bool) -> None:
+    asyncio.run(asyncio.wait_for(lived(run, restart=restart), 30))
 
 
-async def lived(run: Sequence[Step]) -> None:
-    life, rest = Life(), list(run)
+async def lived(run: Sequence[Step], *, restart: bool) -> None:
+    life, rest = Life(), [*run, *([("restart", None)] if restart else [])]
     async with world(awake=1) as here:
         for name in ("one", "other", "another"):
             await here.create(name)
-    while rest:
+    lives = True
+    while lives:
         async with world(here) as here:
             here.desk.broken = {"BROKEN"}
-            while rest and (step := rest.pop(0))[0] != "restart":
-                try:
-                    await life.take(here, step)
-                except (StoreFault, StatewardError):
-                    assert step[0] in ("crowd", "finish")
-            life.release()
-    async with world(here) as here:
-        await here.engine.pauses.resume(key("one"), None)
-        await here.clock.advance(10_000_000)
-        await asyncio.gather(*life.tasks, return_exceptions=True)
-        assert await here.pending() == []
-        await check(here, life)
-        # It is well, and takes events at once.
-        before = len(await here.history())
-        assert (await here.send(add("end"))).own.revision == before + 1
+            lives = await live(here, life, rest)
+            if not lives:
+                await at_last(here, life)
     for task in life.tasks:
         if not task.cancelled():
             task.result()
+
+
+async def live(here: World, life: Life, rest: list[Step]) -> bool:
+    """Take steps until the server is to be started anew; False when there are no more."""
+    while rest:
+        step = rest.pop(0)
+        if step[0] == "restart":
+            life.release()
+            return True
+        try:
+            await life.take(here, step)
+        except (StoreFault, StatewardError):
+            assert step[0] in ("crowd", "finish")
+    life.release()
+    return False
+
+
+async def at_last(here: World, life: Life) -> None:
+    """Let everything be well again, and come to rest."""
+    await settle()
+    here.store.mend()
+    here.host.losses = 0
+    await here.engine.pauses.resume(key("one"), None)
+    await here.clock.advance(10_000_000)
+    await asyncio.gather(*life.tasks, return_exceptions=True)
+    assert await here.pending() == []
+    await check(here, life)
+    # It is well, and takes events at once.
+    before = len(await here.history())
+    assert (await here.send(add("end"))).own.revision == before + 1
 
 
 async def check(here: World, life: Life) -> None:

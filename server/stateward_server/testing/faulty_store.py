@@ -47,6 +47,10 @@ class FaultyStore:
         self._plan(method, point, released)
         return released
 
+    def mend(self) -> None:
+        """Drop the plans that have not come true."""
+        self._plans.clear()
+
     def _plan(self, method: str, point: Point, plan: asyncio.Event | BaseException) -> None:
         getattr(self._inner, method)  # a typing error in a test must not make it pass
         self._plans[method, point].append(plan)
