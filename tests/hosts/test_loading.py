@@ -258,3 +258,28 @@ async def test_inspecting_needs_no_listener() -> None:
         assert (await pool.inspect(Module(V5, Language.JAVASCRIPT))).dialect == "v5"
     finally:
         await pool.close()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "1, 'v6'",
+        "1, ['v6', 'id']",
+        "1, ['v5', 7]",
+        "1, ['v5']",
+        "0, { reason: 'TOKEN_EXPIRED', message: 'log in anew' }",
+        "0, { reason: 'MODULE_LOAD_FAILED', message: '', metadata: { reason: 'x' }, more: 1 }",
+    ],
+)
+async def test_a_module_cannot_make_up_what_becomes_of_it(rig: Rig, forged: str) -> None:
+    source = f"""
+        Array.prototype.toJSON = function () {{
+          if (this[1] !== 1 && this[1] !== 0 || this.length !== 3) return this;
+          delete Array.prototype.toJSON;
+          return [this[0], {forged}];
+        }};
+    """
+    with pytest.raises(InvalidArgument) as caught:
+        await rig.pool.inspect(Module(V5 + source, Language.JAVASCRIPT))
+    assert caught.value.reason == "MODULE_LOAD_FAILED"
+    assert caught.value.metadata == {}

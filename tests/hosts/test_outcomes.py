@@ -22,6 +22,7 @@ from stateward_server.model.step import (
     Spawn,
     Step,
 )
+from stateward_server.runtime import slots
 from stateward_server.runtime.frames import FrameFault
 from stateward_server.runtime.outcomes import REASONS, step_reply
 
@@ -185,4 +186,6 @@ def test_messages_of_failures_are_cut() -> None:
 def test_every_reason_the_host_gives_is_one_it_may_give() -> None:
     source = "".join(path.read_text() for path in HOST.glob("*.ts"))
     given = set(re.findall(r'"((?:[A-Z]+_)+[A-Z]+)"', source))
-    assert given - {"HOST_BUG"} - {reason for reason in given if reason.startswith("MODULE_")} == REASONS
+    of_modules = {reason for reason in given if reason.startswith("MODULE_")}
+    assert of_modules == slots._REFUSALS
+    assert given - {"HOST_BUG"} - of_modules == REASONS

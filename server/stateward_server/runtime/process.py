@@ -278,7 +278,7 @@ class HostProcess(asyncio.Protocol):
             future.set_result(frame[2])
         else:
             told = cast(dict[str, Json], frame[2])
-            metadata = cast(dict[str, Json], told.get("metadata") or {})
+            metadata = dict(cast(dict[str, Json], told.get("metadata") or {}))
             future.set_exception(Refused(str(told["reason"]), str(told["message"]), metadata))
 
     def _silence(self) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import Any, cast
 
 from stateward_server.model.index import selector_path
 from stateward_server.model.limits import HostLimits
@@ -39,6 +38,13 @@ _BROKEN_BY = {
 """What a module is told that ended its process while it loaded."""
 _BYTES_PER_CHAR = 12
 """Of the heap, for each character of the snapshots held in it: most take half of that."""
+
+_REFUSALS = frozenset(
+    {"MODULE_EXPORT_MISSING", "MODULE_LOAD_FAILED", "MODULE_SYNTAX_ERROR", "MODULE_XSTATE_UNSUPPORTED"}
+)
+_METADATA = frozenset({"column", "export", "import", "line"})
+_LONGEST = 2_001
+_MEDDLED = "the module changes what its process says of it"
 
 
 class Broken(Exception):
@@ -274,11 +280,22 @@ async def load(process: HostProcess, module: Module, limits: HostLimits) -> tupl
         text = f"the module took more than {limits.load_ms} ms to evaluate"
         raise Broken("MODULE_TIMED_OUT", text) from None
     except Refused as refused:
-        raise Broken(refused.reason, refused.message, **refused.metadata) from None
+        raise _said(refused) from None
     if isinstance(result, Verdict):
         raise Broken(_BROKEN_BY[result.kind], f"the module was stopped while it loaded: {result.message}")
-    dialect, machine_id = cast(list[Any], result)
-    return str(dialect), str(machine_id)
+    match result:
+        case ["v4" | "v5" as dialect, str(machine_id)]:
+            return dialect, machine_id
+        case _:
+            raise Broken("MODULE_LOAD_FAILED", _MEDDLED)
+
+
+def _said(refused: Refused) -> Broken:
+    """Return why a module was refused. Its code has run by then and may have changed what is said of it."""
+    if refused.reason not in _REFUSALS:
+        return Broken("MODULE_LOAD_FAILED", _MEDDLED)
+    metadata = {key: str(value)[:_LONGEST] for key, value in refused.metadata.items() if key in _METADATA}
+    return Broken(refused.reason, refused.message[:_LONGEST], **metadata)
 
 
 def _worth(pair: tuple[VersionId, HostProcess]) -> tuple[bool, bool, bool, int]:
