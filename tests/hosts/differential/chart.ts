@@ -10,7 +10,7 @@ export type Guard =
   | { kind: "and" | "or"; of: Guard[] };
 
 export type Action =
-  | { kind: "inc" | "trace" | "log" | "spawn" | "stop" | "emit" | "note"; named?: boolean }
+  | { kind: "inc" | "trace" | "log" | "spawn" | "stop" | "emit" | "note" | "adopt" | "drop"; named?: boolean }
   | { kind: "raise" | "self"; event: string }
   | { kind: "later"; event: string; delay: number; id?: string; named: boolean }
   | { kind: "cancel"; id: string }

@@ -199,7 +199,8 @@ export function randomChart(random: Random, dialect: "v4" | "v5"): Node {
       return { kind: "batch", guard: guard(0), actions: actions(1) };
     }
     if (!has.children) return { kind: "trace" };
-    if (roll < 0.91) return { kind: "spawn" };
+    if (roll < 0.89) return { kind: "spawn" };
+    if (roll < 0.91) return { kind: five ? random.pick(["adopt", "adopt", "drop"]) : "spawn" };
     if (roll < 0.98) return tell();
     return { kind: "stop" };
   }
@@ -212,7 +213,8 @@ export function randomChart(random: Random, dialect: "v4" | "v5"): Node {
 
   function tell(): Action {
     const job = jobs.length > 0 && random.chance(0.5) ? random.pick(jobs) : undefined;
-    const to = job && job.logic !== "job" ? job.id : undefined;
+    const known = job && job.logic !== "job" ? job.id : undefined;
+    const to = five && random.chance(0.2) ? "pet" : known;
     if (random.chance(0.15)) return { kind: "forward", to };
     const event = random.pick(TOLD);
     if (five && job && random.chance(0.2)) return { kind: "tell", event, to: job.id, system: true };

@@ -137,6 +137,8 @@ function actions(list: Action[], world: World, kid: any): any[] {
         return one.named ? "trace" : trace(world);
       case "log":
       case "emit":
+      case "adopt":
+      case "drop":
         return log((context: any) => `n=${context.n}`);
       case "raise":
         return raise({ type: one.event });

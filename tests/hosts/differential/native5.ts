@@ -9,13 +9,14 @@ const even = ({ context }: any) => context.n % 2 === 0;
 const later = (ms: number) => ({ context }: any) => ms + context.n % 2;
 
 export function machine5(chart: Node, world: World, maxIterations: number): any {
+  const kid = kid5(world);
   const set = x.setup({
+    actors: { kid },
     guards: { even },
     actions: { trace: trace(world) },
     delays: { d10: later(10), d20: later(20), d50: later(50) },
   } as any);
   const output = chart.output ? ({ context, event }: any) => ({ n: context.n, by: event.type }) : undefined;
-  const kid = kid5(world);
   return set.createMachine(
     {
       ...node(chart, world, kid),
@@ -173,6 +174,13 @@ function actions(list: Action[], world: World, kid: any): any[] {
         return x.assign(({ context, spawn }: any) =>
           context.kid ? {} : { kid: spawn(kid, { id: "kid", input: { n: context.n } }) }
         );
+      case "adopt":
+        return x.enqueueActions(({ self, enqueue }: any) => {
+          if (self.getSnapshot()?.children.pet) return;
+          enqueue.spawnChild("kid", { id: "pet", systemId: "pet", syncSnapshot: true, input: {} });
+        });
+      case "drop":
+        return x.stopChild("pet");
       case "tell":
         return toChild(one, (enqueue, to) => {
           enqueue.sendTo(to, { type: one.event }, { delay: one.delay });

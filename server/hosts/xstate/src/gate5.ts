@@ -297,13 +297,12 @@ export class Gate5 implements Gate {
   #compute(head: Base, cause: Cause, transition: (mail: Mail) => Any): Turn {
     const { event, revision, fired, initial = false } = cause;
     const actor = this.#actor;
-    const steps: Step[] = [];
+    const steps: Step[] = this.#steps = [];
     const moves = this.#seats.watch();
     const book = new TimerBook(head.timers, head.aims, revision);
     if (fired !== undefined) book.fire(fired, true);
     const mail = new Mail(this.#owner.limits);
     const { children: before } = head.state as Any;
-    this.#steps = steps;
     // Steps of one batch stand on each other before any is committed; `self.getSnapshot()` must too.
     const committed = actor._snapshot;
     actor._snapshot = head.state;
