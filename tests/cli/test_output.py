@@ -95,6 +95,10 @@ def test_a_table_is_as_wide_as_it_is_where_nothing_limits_it() -> None:
     ]
 
 
+def test_letters_that_are_two_columns_wide_count_as_two() -> None:
+    assert table(("NAME", "N"), [("世界", "1"), ("ab", "2")], 80) == ["NAME  N", "世界  1", "ab    2"]
+
+
 def test_a_narrow_table_wraps_between_words() -> None:
     assert table(COLUMNS, ROWS, 32) == [
         "KEY             SCOPES",

@@ -6,51 +6,42 @@ words fit beside each other, each row becomes a block with a line for each colum
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-_GAP = "  "
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_UNLIMITED = 1_000_000
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """Lay rows out in lines of at most `width` characters; None is no limit."""
-    lines = [columns, *rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    if width is not None:
-        least = [
-            max(len(word) for line in lines for word in (line[index].split() or [""]))
-            for index in range(len(columns))
-        ]
-        room = width - len(_GAP) * (len(columns) - 1)
-        if sum(least) > room:
-            return _blocks(columns, rows)
-        while sum(widths) > room:
-            widest = max(
-                (index for index in range(len(columns)) if widths[index] > least[index]),
-                key=lambda index: widths[index],
-            )
-            widths[widest] -= 1
-    return [line for row in lines for line in _row(row, widths)]
+    # Rich takes as long to load as the rest of the command, and scripts that read JSON never need it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.measure import Measurement  # noqa: PLC0415
+
+    console = Console(width=width or _UNLIMITED, color_system=None)
+    side_by_side = _grid([columns, *rows])
+    options = console.options.update(max_width=_UNLIMITED)
+    if Measurement.get(console, options, side_by_side).minimum <= console.width:
+        return _lines(console, side_by_side)
+    console = Console(width=_UNLIMITED, color_system=None)
+    blocks = [_lines(console, _grid(zip(columns, row, strict=True))) for row in rows]
+    return [line for block in blocks for line in ("", *block)][1:]
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    wrapped = [
-        [cell] if len(cell) <= width else textwrap.wrap(cell, width, break_on_hyphens=False)
-        for cell, width in zip(cells, widths, strict=True)
-    ]
-    return [
-        _GAP.join(cell.ljust(width) for cell, width in zip(parts, widths, strict=True)).rstrip()
-        for parts in zip_longest(*wrapped, fillvalue="")
-    ]
+def _grid(rows: Iterable[Sequence[str]]) -> Table:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-
-def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    width = max(map(len, columns))
-    lines: list[str] = []
+    grid = Table.grid(padding=(0, 2, 0, 0))
     for row in rows:
-        lines += [""] if lines else []
-        lines += [
-            f"{column.ljust(width)}{_GAP}{cell}".rstrip() for column, cell in zip(columns, row, strict=True)
-        ]
-    return lines
+        grid.add_row(*map(Text, row))
+    return grid
+
+
+def _lines(console: Console, grid: Table) -> list[str]:
+    lines = console.render_lines(grid, pad=False)
+    return ["".join(segment.text for segment in line).rstrip() for line in lines]
