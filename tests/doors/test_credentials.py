@@ -145,7 +145,8 @@ async def test_the_scopes_of_an_rpc_are_enough_for_it(method: str):
     async with house() as home:
         tenant = await settled(home, "ours")
         # Who gives something must hold it as well.
-        given = {"CreateKey": PRODUCTION, "PutTokenProvider": PRODUCTION}.get(method, frozenset())
+        givers = {"CreateKey", "PutTokenProvider", "PutIdentityProvider"}
+        given = PRODUCTION if method in givers else frozenset()
         given |= BY_ROLE[Role.DEVELOPER] if method == "UpdateMember" else frozenset()
         given |= BY_ROLE[Role.VIEWER] if method in {"DeleteMember", "CreateInvitation"} else frozenset()
         scopes = frozenset({SCOPED[method]}) | FURTHER.get(method, frozenset()) | given

@@ -351,7 +351,8 @@ async def test_a_rolling_restart_under_load_is_invisible(server: Server, proxy: 
     async with server.client(attempts=20) as admin:
         machine = await published(admin, LAMP)
         await machine.instance("lamp").create()
-    clients = [connected(server, proxy) for _ in range(4)]
+    # By default a call is tried for some 20 s; a busy machine can take longer to have the server back.
+    clients = [connected(server, proxy, RetryPolicy(attempts=30)) for _ in range(4)]
     handles = [client.machine(machine.name).instance("lamp") for client in clients]
     following = [
         asyncio.ensure_future(follow(handle, f"follower {number}", book))
