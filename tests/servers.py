@@ -10,6 +10,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +39,8 @@ class Server:
     ) -> None:
         self.data = home / "data"
         self.log = home / "server.log"
-        self.grpc = "127.0.0.1:0"
-        self.http = "127.0.0.1:0"
+        self._places = [held(), held()]
+        self.grpc, self.http = (f"127.0.0.1:{place.getsockname()[1]}" for place in self._places)
         self._command = command or (sys.executable, "-m", "stateward_server")
         self._log_level = log_level
         self._settings = settings or {}
@@ -47,7 +48,7 @@ class Server:
         running.append(self)
 
     def start(self) -> None:
-        """Start it and wait until it takes calls. After the first time, its addresses stay the same."""
+        """Start it and wait until it takes calls. Its addresses stay the same, whatever becomes of it."""
         words: list[str] = [*self._command, "serve", "--data", str(self.data), "--grpc", self.grpc]
         words += ["--http", self.http, "--log-level", self._log_level]
         with self.log.open("ab") as log:
@@ -59,8 +60,7 @@ class Server:
                 env=_environment(self._settings),
             )
         ready = json.loads(self._first_line())
-        assert ready["ready"] is True
-        self.grpc, self.http = ready["grpc"], ready["http"]
+        assert ready == {"ready": True, "grpc": self.grpc, "http": self.http}
 
     def kill(self) -> None:
         """Do what `kill -9` does, and wait until the kernel has cleaned up."""
@@ -83,6 +83,8 @@ class Server:
         """End it, whatever state it is in."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
+        for place in self._places:
+            place.close()
         running.remove(self)
 
     @property
@@ -138,6 +140,18 @@ def serving(
         yield server
     finally:
         server.close()
+
+
+def held() -> socket.socket:
+    """Return a socket on a port that the kernel gives to nobody else, and where connections are refused.
+
+    Who is told the port can listen there. Without this, a server of another test could get the port of one
+    that is about to be started again, and answer its clients.
+    """
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    return place
 
 
 def gone(pids: Sequence[int]) -> bool:

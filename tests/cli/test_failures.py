@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
 import click
 import click.testing
 import pytest
+from tests.servers import held
 
 from stateward_server.cli.main import main
 
@@ -105,13 +105,12 @@ def test_a_refusal_of_an_unknown_kind_still_has_a_reason(stateward, fake):
 
 @pytest.mark.slow
 def test_a_server_that_is_not_there_ends_with_3(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    profile = tmp_path / "profile.json"
-    profile.write_text(json.dumps({"grpc": f"127.0.0.1:{port}", "token": "sba_hidden"}))
+    with held() as place:
+        port = place.getsockname()[1]
+        profile = tmp_path / "profile.json"
+        profile.write_text(json.dumps({"grpc": f"127.0.0.1:{port}", "token": "sba_hidden"}))
 
-    failed = run("machines", "list", "--profile", str(profile))
+        failed = run("machines", "list", "--profile", str(profile))
 
     assert failed.exit_code == 3
     assert f"cannot reach the server at 127.0.0.1:{port}" in failed.stderr

@@ -210,7 +210,7 @@ def test_a_server_without_its_key_refuses_to_start(tmp_path: Path, ca: Pair):
 
 async def test_the_owner_may_allow_plaintext(tmp_path: Path):
     server = Server(tmp_path, settings={"allow_plaintext": "true"})
-    server.grpc = "0.0.0.0:0"
+    server.grpc = server.grpc.replace("127.0.0.1", "0.0.0.0")
     try:
         server.start()
         profile = Profile.read(server.data / "admin.json")

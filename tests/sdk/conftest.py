@@ -13,7 +13,7 @@ async def server() -> AsyncIterator[FakeServer]:
     server = FakeServer()
     await server.start()
     yield server
-    await server.stop()
+    await server.close()
     assert not server.unused(), "the script was not played to its end"
 
 

@@ -20,6 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 from grpc_status import rpc_status
+from tests.servers import held
 
 from stateward.v1 import (
     account_service_pb2_grpc,
@@ -107,13 +108,13 @@ class FakeServer:
 
     def __init__(self) -> None:
         self.received: list[Received] = []
-        self.port = 0
+        self._place = held()
         self._scripts: dict[str, deque[Any]] = defaultdict(deque)
         self._server: grpc.aio.Server | None = None
 
     @property
     def target(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"127.0.0.1:{self._place.getsockname()[1]}"
 
     def will(self, method: str, *answers: object) -> None:
         """Add answers to a method's script."""
@@ -136,12 +137,17 @@ class FakeServer:
         limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(Limits(self), self._server)
         account_service_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(self), self._server)
         token_service_pb2_grpc.add_TokenServiceServicer_to_server(Tokens(self), self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.add_insecure_port(self.target)
         await self._server.start()
 
     async def stop(self) -> None:
         if self._server is not None:
             await self._server.stop(0)
+
+    async def close(self) -> None:
+        """Stop for good."""
+        await self.stop()
+        self._place.close()
 
     def take(self, method: str, request: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         metadata = {entry[0]: entry[1] for entry in context.invocation_metadata() or ()}

@@ -382,7 +382,7 @@ def test_a_subscription_may_outlive_its_loop() -> None:
         client = Client.connect(server.target, retry=RetryPolicy(attempts=1))
         updates = client.machine("toggle").instance("s1").subscribe()
         await anext(updates)
-        await server.stop()
+        await server.close()
         return updates
 
     updates = asyncio.run(leave_open())

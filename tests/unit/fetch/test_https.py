@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.servers import held
 from tests.unit.fetch.kit import Server, Writer, reply, serving
 
 from stateward_server.fetch.https import MAX_BODY, HttpsFetch
@@ -124,14 +125,11 @@ async def test_name_servers_count_towards_the_deadline():
         await HttpsFetch(resolve=never, deadline_s=0.05).fetch("https://issuer.example/")
 
 
-async def test_nobody_listening(server):
-    port = server.port
-    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
-    listener.close()
-    await listener.wait_closed()
-    with pytest.raises(FetchFailed, match="ConnectError"):
-        await HttpsFetch(allow_private=True).fetch(f"http://127.0.0.1:{port}/")
+async def test_nobody_listening():
+    with held() as place:
+        port = place.getsockname()[1]
+        with pytest.raises(FetchFailed, match="ConnectError"):
+            await HttpsFetch(allow_private=True).fetch(f"http://127.0.0.1:{port}/")
 
 
 async def test_no_such_name():
