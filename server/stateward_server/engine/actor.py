@@ -67,7 +67,7 @@ class Actor:
         self._held: list[Envelope] = []
         """What services said while the instance was paused."""
         self._running = False
-        self._resting = Resting(room.alarms, room.clock, room.limits.retry_ms, self._retry)
+        self._resting = Resting(room.alarms, room.clock, room.limits, self._retry)
         self._hop = Hop(room.host, self.at, loaded.instance.key.name, warm=warm)
         self._settling = Settling(room.alarms, room.clock, room.limits.settle_ms, self._settle_limit_passed)
         self._conflicts = 0

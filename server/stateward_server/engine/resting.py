@@ -10,23 +10,22 @@ from collections.abc import Callable, Sequence
 
 from stateward_server.engine.alarms import Alarms
 from stateward_server.engine.envelope import Envelope, Mail
+from stateward_server.engine.pauses import trouble_pause
+from stateward_server.model.limits import EngineLimits
 from stateward_server.model.step import LostInput
 from stateward_server.ports.clock import Clock
-
-_DOUBLINGS = 6
-_LONGEST_MS = 60_000
 
 
 class Resting:
     """What of one actor's mail rests. Each failure in a row makes the pause longer."""
 
     def __init__(
-        self, alarms: Alarms, clock: Clock, retry_ms: int, put_back: Callable[[Sequence[Mail]], None]
+        self, alarms: Alarms, clock: Clock, limits: EngineLimits, put_back: Callable[[Sequence[Mail]], None]
     ) -> None:
         """`put_back` gets the mail when its pause is over."""
         self._alarms = alarms
         self._clock = clock
-        self._retry_ms = retry_ms
+        self._limits = limits
         self._put_back = put_back
         self._batches = 0
         self._failures = 0
@@ -41,7 +40,8 @@ class Resting:
         others = [each for each in mail if not is_loss(each)]
         self._failures += 1
         self._batches += 1
-        pause = min(self._retry_ms << min(self._failures, _DOUBLINGS), _LONGEST_MS)
+        # Twice as long as a delivery rests: nobody waits for this.
+        pause = trouble_pause(self._limits, self._failures + 1)
         self._alarms.set(self._clock.now_ms() + pause, lambda: self._over(others))
 
     def take_losses(self) -> Sequence[Mail]:
