@@ -9,7 +9,6 @@ from typing import Any, cast
 import pytest
 
 from stateward_server.catalog.catalog import Machines
-from stateward_server.catalog.checks import AT_ONCE, WAITING
 from stateward_server.model.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -19,6 +18,7 @@ from stateward_server.model.errors import (
     StatewardError,
 )
 from stateward_server.model.ledger import Cause, Commit, Instance, InstanceKey, Transition
+from stateward_server.model.limits import ModuleLimits
 from stateward_server.model.machine import Inspection, Language, Module, RequestRecord
 from stateward_server.model.names import (
     MachineName,
@@ -220,16 +220,16 @@ async def test_two_modules_of_an_organisation_are_checked_at_once_and_others_do_
     await kit.machines.create(OTHER, M)
     over = asyncio.Event()
     kit.host.meanwhile = over.wait
-    mine = [asyncio.ensure_future(kit.publish()) for _ in range(WAITING)]
+    mine = [asyncio.ensure_future(kit.publish()) for _ in range(ModuleLimits().checks_asked)]
     await settle()
-    assert len(kit.host.seen) == AT_ONCE
+    assert len(kit.host.seen) == ModuleLimits().checks
     error = await refused(ResourceExhausted, "RATE_LIMITED", kit.publish())
     assert error.retry_after == 1.0
     theirs = asyncio.ensure_future(kit.publish(org=OTHER))
     await settle()
-    assert len(kit.host.seen) == AT_ONCE + 1
+    assert len(kit.host.seen) == ModuleLimits().checks + 1
     mine[-1].cancel()
     over.set()
     await asyncio.gather(*mine, theirs, return_exceptions=True)
-    assert len(kit.host.seen) == WAITING
+    assert len(kit.host.seen) == ModuleLimits().checks_asked
     await kit.publish()

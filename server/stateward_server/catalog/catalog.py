@@ -40,7 +40,7 @@ class Machines:
         self._clock = clock
         self._entropy = entropy
         self._limits = limits or ModuleLimits()
-        self._checks = Checks()
+        self._checks = Checks(self._limits)
 
     async def create(
         self,

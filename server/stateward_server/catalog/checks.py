@@ -8,27 +8,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stateward_server.model.errors import ResourceExhausted
+from stateward_server.model.limits import ModuleLimits
 from stateward_server.model.names import OrgId
-
-AT_ONCE = 2
-"""Modules of one organisation that are checked at once."""
-WAITING = 16
-"""Modules of one organisation, with those that wait: each is held in memory."""
 
 
 @dataclass(slots=True)
 class _Queue:
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    turns: asyncio.Semaphore
     length: int = 0
 
 
 class Checks:
     """Hands out turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ModuleLimits) -> None:
+        self._limits = limits
         self._queues: dict[OrgId, _Queue] = {}
 
     def __len__(self) -> int:
@@ -38,13 +35,16 @@ class Checks:
     @asynccontextmanager
     async def turn(self, org: OrgId) -> AsyncIterator[None]:
         """Wait for a turn. Raises ResourceExhausted (RATE_LIMITED) where too many wait already."""
-        queue = self._queues.setdefault(org, _Queue())
-        if queue.length >= WAITING:
+        most = self._limits.checks_asked
+        queue = self._queues.get(org)
+        if queue is None:
+            queue = self._queues[org] = _Queue(asyncio.Semaphore(self._limits.checks))
+        if queue.length >= most:
             raise ResourceExhausted(
                 "RATE_LIMITED",
-                f"{WAITING} modules of this organisation are being checked: wait for some of them",
+                f"{most} modules of this organisation are being checked: wait for some of them",
                 retry_after=1.0,
-                limit=WAITING,
+                limit=most,
             )
         queue.length += 1
         try:

@@ -45,10 +45,14 @@ class AccessLimits:
 
 @dataclass(frozen=True, slots=True)
 class ModuleLimits:
-    """Bounds of an uploaded module, in bytes."""
+    """Bounds of uploaded modules; counts are per organisation."""
 
     gzip_bytes: int = 1_000_000
     text_bytes: int = 10_000_000
+    checks: int = 2
+    """Modules that are checked at once."""
+    checks_asked: int = 16
+    """Modules that are checked or wait for it: each is held in memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,21 @@ def published(limits: Limits) -> tuple[Limit, ...]:
         Limit("event_bytes", api.event_bytes, size, "An event, as JSON", "", "REQUEST_TOO_LARGE"),
         Limit("module_gzip_bytes", modules.gzip_bytes, size, "A module, gzipped", "", "MODULE_TOO_LARGE"),
         Limit("module_text_bytes", modules.text_bytes, size, "A module, as text", "", "MODULE_TOO_LARGE"),
+        Limit(
+            "module_checks",
+            modules.checks,
+            count,
+            "Modules of one organisation that are checked at once",
+            "others wait",
+        ),
+        Limit(
+            "module_checks_asked",
+            modules.checks_asked,
+            count,
+            "Modules of one organisation that are checked or wait for it",
+            "",
+            "RATE_LIMITED",
+        ),
         Limit("module_load_ms", hosts.load_ms, ms, "Time to load a module", "", "MODULE_TIMED_OUT"),
         Limit(
             "client_info_characters",
